@@ -1,0 +1,1 @@
+"""The rules, by tables and properties. No I/O, no doubles."""

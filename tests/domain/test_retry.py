@@ -1,0 +1,166 @@
+"""When to try again, when to look again, when to give up."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reelgate_server.domain.accounts import AmbiguousSubmit
+from reelgate_server.domain.events import FailureCode, JobFailure
+from reelgate_server.domain.faults import Fault, FaultKind
+from reelgate_server.domain.retry import (
+    GiveUp,
+    RetryAt,
+    after_submit_fault,
+    back_off,
+    failure_of,
+    poll_interval,
+)
+from tests.domain.builders import NOW
+
+SECOND = timedelta(seconds=1)
+USELESS = {FaultKind.REJECTED, FaultKind.INVALID, FaultKind.UNAUTHORIZED}
+
+
+def outcome(
+    fault: Fault,
+    *,
+    attempt: int = 1,
+    unanswered_count: int = 0,
+    policy: AmbiguousSubmit = AmbiguousSubmit.FAIL,
+    draw: float = 0.5,
+) -> RetryAt | GiveUp:
+    """What follows a fault seen now."""
+    return after_submit_fault(
+        fault, attempt=attempt, unanswered_count=unanswered_count, policy=policy, now=NOW, draw=draw
+    )
+
+
+@pytest.mark.parametrize(
+    ("failure_count", "draw", "seconds"),
+    [
+        (1, 0.0, 0.5),
+        (1, 0.5, 1.0),
+        (2, 0.0, 1.0),
+        (2, 0.5, 2.0),
+        (3, 0.5, 4.0),
+        (4, 0.5, 8.0),
+        (5, 0.5, 16.0),
+        (6, 0.5, 32.0),
+        (7, 0.5, 60.0),
+        (7, 0.0, 32.0),
+        (1000, 0.0, 60.0),
+    ],
+)
+def test_delays_double_up_to_a_minute(failure_count: int, draw: float, seconds: float) -> None:
+    assert back_off(failure_count, draw) == timedelta(seconds=seconds)
+
+
+@given(st.integers(min_value=1, max_value=10_000), st.floats(min_value=0, max_value=1, exclude_max=True))
+def test_a_delay_is_never_shorter_than_half_a_second_nor_longer_than_a_minute(failure_count: int, draw: float) -> None:
+    assert timedelta(seconds=0.5) <= back_off(failure_count, draw) <= timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("kind", FaultKind)
+def test_what_was_surely_not_accepted_is_tried_again_unless_that_is_useless(kind: FaultKind) -> None:
+    fault = Fault(kind=kind)
+    expected = GiveUp(failure_of(fault)) if kind in USELESS else RetryAt(NOW + SECOND)
+    assert outcome(fault) == expected
+    assert outcome(fault, policy=AmbiguousSubmit.RETRY) == expected
+
+
+@pytest.mark.parametrize("attempt", [1, 2, 3, 4])
+def test_the_first_four_refusals_are_tried_again(attempt: int) -> None:
+    delays = {1: 1, 2: 2, 3: 4, 4: 8}
+    expected = RetryAt(NOW + timedelta(seconds=delays[attempt]))
+    assert outcome(Fault(kind=FaultKind.UNAVAILABLE), attempt=attempt) == expected
+
+
+@pytest.mark.parametrize("attempt", [5, 6])
+def test_the_fifth_refusal_ends_the_job(attempt: int) -> None:
+    fault = Fault(kind=FaultKind.UNAVAILABLE)
+    assert outcome(fault, attempt=attempt) == GiveUp(
+        JobFailure(code=FailureCode.PROVIDER_ERROR, message="The provider is not available.", fault=fault)
+    )
+
+
+@pytest.mark.parametrize(("retry_after_s", "waited_s"), [(0, 1), (0.5, 1), (1, 1), (30, 30), (3600, 3600)])
+def test_the_providers_own_delay_is_honoured_where_it_is_longer(retry_after_s: float, waited_s: float) -> None:
+    fault = Fault(kind=FaultKind.THROTTLED, retry_after=timedelta(seconds=retry_after_s))
+    assert outcome(fault) == RetryAt(NOW + timedelta(seconds=waited_s))
+
+
+@pytest.mark.parametrize("kind", FaultKind)
+def test_a_lost_answer_is_never_repeated_under_the_default_policy(kind: FaultKind) -> None:
+    fault = Fault(kind=kind, is_maybe_accepted=True)
+    assert outcome(fault) == GiveUp(
+        JobFailure(
+            code=FailureCode.SUBMIT_UNANSWERED,
+            message="The provider did not confirm that it took the job; it was not sent again.",
+            fault=fault,
+        )
+    )
+
+
+def test_a_lost_answer_is_repeated_once_where_the_plan_says_so() -> None:
+    fault = Fault(kind=FaultKind.TIMEOUT, is_maybe_accepted=True)
+    assert outcome(fault, policy=AmbiguousSubmit.RETRY) == RetryAt(NOW + SECOND)
+    second = outcome(fault, attempt=2, unanswered_count=1, policy=AmbiguousSubmit.RETRY)
+    assert isinstance(second, GiveUp)
+    assert second.failure.code is FailureCode.SUBMIT_UNANSWERED
+
+
+def test_a_refusal_after_a_lost_answer_is_still_tried_again() -> None:
+    refused = Fault(kind=FaultKind.THROTTLED)
+    expected = RetryAt(NOW + timedelta(seconds=2))
+    assert outcome(refused, attempt=2, unanswered_count=1, policy=AmbiguousSubmit.RETRY) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "message"),
+    [
+        (FaultKind.REJECTED, "rejected", "The provider refused to render this content."),
+        (FaultKind.INVALID, "provider_error", "The provider could not render this request."),
+        (FaultKind.UNAUTHORIZED, "provider_error", "The provider is not available."),
+        (FaultKind.THROTTLED, "provider_error", "The provider is not available."),
+        (FaultKind.UNAVAILABLE, "provider_error", "The provider is not available."),
+        (FaultKind.TIMEOUT, "provider_error", "The provider is not available."),
+        (FaultKind.UNINTELLIGIBLE, "provider_error", "The provider's answer could not be understood."),
+        (FaultKind.TASK_UNKNOWN, "provider_error", "The provider has lost the job."),
+    ],
+)
+def test_a_customer_is_told_of_a_fault_without_its_detail(kind: FaultKind, code: str, message: str) -> None:
+    fault = Fault(kind=kind, detail="upstream said: key sk-123 is bad")
+    assert failure_of(fault) == JobFailure(code=FailureCode(code), message=message, fault=fault)
+
+
+@pytest.mark.parametrize(
+    ("typical_s", "elapsed_s", "interval_s"),
+    [
+        (120, 0, 15),
+        (120, 100, 10),
+        (120, 110, 5),
+        (120, 119, 1),
+        (120, 120, 12),
+        (120, 140, 14),
+        (120, 200, 15),
+        (5, 0, 2.5),
+        (5, 4, 1),
+        (5, 5, 1),
+        (5, 20, 2),
+    ],
+)
+def test_looking_again_waits_half_of_what_is_left_and_then_a_tenth_of_what_has_passed(
+    typical_s: float, elapsed_s: float, interval_s: float
+) -> None:
+    interval = poll_interval(timedelta(seconds=typical_s), timedelta(seconds=elapsed_s))
+    assert interval == timedelta(seconds=interval_s)
+
+
+durations = st.timedeltas(min_value=timedelta(), max_value=timedelta(days=1))
+
+
+@given(durations, durations)
+def test_looking_again_waits_from_one_to_fifteen_seconds(typical: timedelta, elapsed: timedelta) -> None:
+    assert SECOND <= poll_interval(typical, elapsed) <= 15 * SECOND
