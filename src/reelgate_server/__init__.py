@@ -1,0 +1,1 @@
+"""Reelgate: one gRPC service in front of every video-generation provider."""

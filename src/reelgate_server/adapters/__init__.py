@@ -1,0 +1,1 @@
+"""One technology per module; each adapter implements a port."""

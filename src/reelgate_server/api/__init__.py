@@ -1,0 +1,1 @@
+"""The gRPC surface: the only importer of generated code."""

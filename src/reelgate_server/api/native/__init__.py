@@ -1,0 +1,1 @@
+"""The native services. Every method validates, converts, calls a use case, and converts back."""

@@ -1,0 +1,1 @@
+"""The use cases: what Reelgate does, in terms of its ports."""

@@ -1,0 +1,96 @@
+"""Claims due jobs and drives them, a bounded number at once, until it is told to stop.
+
+There is no separate recovery: what a crash left behind is a due job whose lease has run out, and `DriveJob` knows from
+its state what to do.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+
+from reelgate_server.app.drive_job import DriveJob
+from reelgate_server.domain.errors import StoreUnavailable
+from reelgate_server.domain.job import Job
+from reelgate_server.ports.clock import Clock
+from reelgate_server.ports.feed import JobFeed
+from reelgate_server.ports.store import JobStore
+
+IDLE_INTERVAL = timedelta(milliseconds=250)
+"""How long a job that became due without a hint may wait. A claim that finds nothing costs no write."""
+FAULT_INTERVAL = timedelta(seconds=1)
+"""Pause after the store could not answer."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class Worker:
+    """The loop."""
+
+    store: JobStore
+    feed: JobFeed
+    clock: Clock
+    drive: DriveJob
+    owner: str
+    """Unique per process; leases carry it."""
+    concurrency: int
+    """Jobs driven at once; > 0."""
+    lease: timedelta
+    """How long a job stays claimed after its driver died; renewed three times as often."""
+    _is_stopping: bool = False
+    _running: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def stop(self) -> None:
+        """Claim no more; `run` returns when the jobs at hand have been given back."""
+        self._is_stopping = True
+        self.feed.wake_all()
+
+    async def run(self) -> None:
+        """Drive jobs until `stop`. Cancelling it leaves leases to run out."""
+        with self.feed.subscribe_due() as hints:
+            async with asyncio.TaskGroup() as group:
+                renewal = group.create_task(self._renew_leases())
+                while not self._is_stopping:
+                    free = self.concurrency - len(self._running)
+                    if free <= 0:
+                        await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+                        continue
+                    claimed = await self._claim(free)
+                    for job in claimed:
+                        task = group.create_task(self._drive_one(job))
+                        self._running.add(task)
+                        task.add_done_callback(self._running.discard)
+                    if len(claimed) < free:
+                        await hints.wait(IDLE_INTERVAL)
+                if self._running:
+                    await asyncio.wait(self._running)
+                renewal.cancel()
+
+    async def _claim(self, limit: int) -> list[Job]:
+        now = self.clock.now()
+        try:
+            return await self.store.claim(self.owner, now=now, lease_until=now + self.lease, limit=limit)
+        except StoreUnavailable:
+            log.warning("claim failed", exc_info=True)
+            await self.clock.sleep(FAULT_INTERVAL)
+            return []
+
+    async def _drive_one(self, job: Job) -> None:
+        try:
+            await self.drive(job, self.owner)
+        except StoreUnavailable:
+            log.warning("drive interrupted by the store", job=job.job_id)
+        except Exception:
+            # A bug met by one job must not stop the others. Its lease runs out, so that it is tried again, and its
+            # deadline ends it.
+            log.exception("drive failed", job=job.job_id)
+
+    async def _renew_leases(self) -> None:
+        while True:
+            await self.clock.sleep(self.lease / 3)
+            try:
+                await self.store.renew(self.owner, lease_until=self.clock.now() + self.lease)
+            except StoreUnavailable:
+                log.warning("lease renewal failed", exc_info=True)

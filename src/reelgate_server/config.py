@@ -1,0 +1,159 @@
+"""Settings: the environment over a TOML file over defaults. The only reader of either; docs/configuration.md lists all.
+
+A variable is `REELGATE_` and the setting's name, with `__` between a group and its member: `REELGATE_GRPC_SERVER__PORT`.
+The names REELGATE_URL, REELGATE_GRPC, REELGATE_API_KEY and REELGATE_{GEEKHUB,KYMA,CONCURRED}_KEY belong to clients: no
+setting or group may be called so.
+"""
+
+import os
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from reelgate_server.domain.accounts import AmbiguousSubmit, BillingPolicy, Plan, Surface
+from reelgate_server.domain.ids import PlanName
+
+CONFIG_FILE_VARIABLE = "REELGATE_CONFIG"
+"""Names the TOML file; none is read if it is unset."""
+
+
+class Group(BaseModel):
+    """A group of settings; an unknown name in it is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GrpcServerSettings(Group):
+    """The gRPC listener."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Envoy stands in front; other machines need not reach it."""
+    port: int = Field(default=50051, ge=0, le=65535)
+    """0 lets the system choose."""
+    concurrent_call_count_max: int = Field(default=20_000, gt=0)
+    """Calls at once, open watches included; more are refused with RESOURCE_EXHAUSTED."""
+    stop_grace: timedelta = timedelta(seconds=5)
+    """How long calls may go on after a stop was asked for. `make run` allows 10 s in all."""
+
+
+class StoreSettings(Group):
+    """The job store."""
+
+    path: Path = Path("var/reelgate.sqlite3")
+    """The SQLite file."""
+
+
+class MediaSettings(Group):
+    """The media store."""
+
+    directory: Path = Path("var/media")
+    """Where finished videos are kept."""
+    base_url: str = "http://127.0.0.1:8080/media"
+    """What public addresses begin with; no slash at the end."""
+
+
+class LocalRendererSettings(Group):
+    """The embedded renderer."""
+
+    directory: Path = Path("var/render")
+    """Where it works."""
+    worker_count: int | None = Field(default=None, gt=0)
+    """Processes that render; as many as there are processors, at most 2, if unset."""
+    is_stand_in: bool = False
+    """Render, visibly simulated, the models whose own provider is not configured. `reelgate up` sets it."""
+
+
+class WorkerSettings(Group):
+    """The driver of jobs."""
+
+    concurrency: int = Field(default=64, gt=0)
+    """Jobs driven at once by this process. Waiting for a render takes no place."""
+    lease: timedelta = timedelta(seconds=10)
+    """How long a job stays claimed after its driver died."""
+
+
+class WatchSettings(Group):
+    """Open watches."""
+
+    heartbeat_interval: timedelta = timedelta(seconds=15)
+    """The longest silence of a stream. Proxies cut streams that are idle for a minute or more."""
+    poll_interval: timedelta = timedelta(seconds=2)
+    """How long a change made by another process may go unseen."""
+
+
+class PlanSettings(Group):
+    """The terms of an account; DESIGN: money."""
+
+    currency: str = Field(default="USD", pattern="^[A-Z]{3}$")
+    markup: Decimal = Field(default=Decimal(1), gt=0)
+    """Factor on the provider's cost."""
+    fx: Decimal = Field(default=Decimal(1), gt=0)
+    """Units of `currency` for one US dollar."""
+    billing: BillingPolicy = BillingPolicy.HOLD
+    surface: Surface = Surface.NATIVE
+    """Who answers on the paths that GeekHub and Kyma share: Kyma for `kyma`, otherwise GeekHub."""
+    ambiguous_submit: AmbiguousSubmit = AmbiguousSubmit.FAIL
+    key_prefix: str = Field(default="rg_live_", pattern="^[a-z][a-z0-9_-]{0,15}$")
+    tier: int = Field(default=0, ge=0, le=4)
+
+
+PLANS_DEFAULT = {
+    PlanName("default"): PlanSettings(),
+    PlanName("geekhub"): PlanSettings(
+        currency="MXN",
+        markup=Decimal("1.05"),
+        fx=Decimal(20),
+        billing=BillingPolicy.ON_COMPLETION,
+        surface=Surface.GEEKHUB,
+        key_prefix="ghub_sk_live_",
+    ),
+    PlanName("kyma"): PlanSettings(markup=Decimal("1.35"), surface=Surface.KYMA, key_prefix="ky-", tier=4),
+    PlanName("concurred"): PlanSettings(
+        billing=BillingPolicy.UNMETERED, surface=Surface.CONCURRED, key_prefix="ck_"
+    ),
+}
+"""The plans of the three documented gateways, and one without markup. A configured plan replaces one of its name."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="REELGATE_", env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+    )
+
+    grpc_server: GrpcServerSettings = GrpcServerSettings()
+    store: StoreSettings = StoreSettings()
+    media: MediaSettings = MediaSettings()
+    local_renderer: LocalRendererSettings = LocalRendererSettings()
+    worker: WorkerSettings = WorkerSettings()
+    watch: WatchSettings = WatchSettings()
+    plans: dict[PlanName, PlanSettings] = {}
+    """By name; added to `PLANS_DEFAULT`."""
+    catalogue_path: Path | None = None
+    """A catalogue file whose rows replace or extend the shipped ones."""
+    geekhub_submit_wait: timedelta = timedelta(milliseconds=100)
+    """How long GeekHub's create waits for the submit to have been tried."""
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the library's signature)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the library's signature)
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments over the environment over the file that `REELGATE_CONFIG` names."""
+        path = os.environ.get(CONFIG_FILE_VARIABLE)
+        file = (TomlConfigSettingsSource(settings_cls, Path(path)),) if path else ()
+        return (init_settings, env_settings, *file)
+
+    def all_plans(self) -> dict[PlanName, Plan]:
+        """Every plan by its name, the default ones included."""
+        settings = {**PLANS_DEFAULT, **self.plans}
+        return {name: Plan(name=name, **plan.model_dump()) for name, plan in settings.items()}

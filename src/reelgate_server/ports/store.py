@@ -1,0 +1,125 @@
+"""Where jobs, their logs and the ledger are kept. These docstrings are what `tests/contract` checks.
+
+Every method may raise `StoreUnavailable`; a change that raised it is made whole or not at all. Every change is
+durable when its method returns. Methods are safe to call concurrently, from several processes too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from reelgate_server.domain.events import JobEvent, LoggedEvent
+from reelgate_server.domain.ids import AccountId, JobId, KeyId
+from reelgate_server.domain.job import Job
+from reelgate_server.domain.ledger import Transfer
+from reelgate_server.domain.lifecycle import JobState
+from reelgate_server.domain.money import Money
+
+
+class SequenceConflict(Exception):  # noqa: N818 (STYLE: errors are nouns of what is wrong)
+    """Somebody else appended to the log since it was read; nothing was changed. Reload and decide again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """Which jobs a list shows; None means any."""
+
+    states: frozenset[JobState] | None = None
+    model: str | None = None
+
+
+class JobStore(Protocol):
+    """Jobs, their logs, and who is driving them."""
+
+    async def create_job(
+        self, job: Job, event: JobEvent, transfers: Sequence[Transfer], *, available_min: Money | None
+    ) -> Job:
+        """Record a new job, its first event and its transfers, and make it due at once.
+
+        The idempotency key is looked at first: if `(job.key_id, job.idempotency_key)` has a job already, nothing is
+        changed and that job is returned in its present state, whatever its content.
+
+        Args:
+            job: What `event` adds up to.
+            event: `Created`.
+            transfers: The job's opening transfers, at most one hold.
+            available_min: What the account must have available before the transfers; None skips the check. The check
+                and the transfers are one step: concurrent creates cannot both use the same money.
+
+        Returns:
+            `job` itself, or the earlier job that holds its idempotency key.
+
+        Raises:
+            InsufficientBalance: Carries `available_min` and what there was; nothing was changed.
+        """
+        ...
+
+    async def append(
+        self,
+        job: Job,
+        events: Sequence[JobEvent],
+        transfers: Sequence[Transfer],
+        *,
+        expected_sequence: int,
+        due_time: datetime | None,
+    ) -> None:
+        """Append events to a log, with what follows from them, in one step.
+
+        Keeps the job's lease as it is.
+
+        Args:
+            job: The log's sum after `events`.
+            events: At least one, in order.
+            transfers: What settles the job, if the events end it.
+            expected_sequence: The length of the log before `events`.
+            due_time: When a driver should look next; None for never.
+
+        Raises:
+            SequenceConflict: The log is not of that length, or the job does not exist.
+        """
+        ...
+
+    async def load_job(self, job_id: JobId) -> Job:
+        """Read one job.
+
+        Raises:
+            JobNotFound: There is none.
+        """
+        ...
+
+    async def find_replay(self, key_id: KeyId, idempotency_key: str) -> Job | None:
+        """Read the job that holds this idempotency key; None if there is none."""
+        ...
+
+    async def list_jobs(
+        self, account_id: AccountId, job_filter: JobFilter, *, before: JobId | None, limit: int
+    ) -> list[Job]:
+        """Read an account's jobs, newest first: by `job_id`, descending.
+
+        Args:
+            account_id: Whose.
+            job_filter: Which of them.
+            before: Only jobs whose id sorts before this one; None starts at the newest.
+            limit: At most this many; > 0.
+        """
+        ...
+
+    async def events_after(self, job_id: JobId, sequence: int) -> list[LoggedEvent]:
+        """Read the part of a log that follows `sequence`, in order; empty if there is nothing, or no such job."""
+        ...
+
+    async def claim(self, owner: str, *, now: datetime, lease_until: datetime, limit: int) -> list[Job]:
+        """Take jobs to drive: those due by `now` that nobody holds, or whose holder's lease has run out by `now`.
+
+        Takes the longest due first, at most `limit` (> 0). No two claims return the same job while a lease lasts.
+        """
+        ...
+
+    async def renew(self, owner: str, *, lease_until: datetime) -> None:
+        """Extend every lease that `owner` holds."""
+        ...
+
+    async def release(self, job_id: JobId, owner: str, *, due_time: datetime | None) -> None:
+        """Give a job back, due again at `due_time` (None: never). Without effect unless `owner` holds it."""
+        ...
