@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
@@ -26,8 +26,8 @@ from reelgate_server.ports.entropy import Entropy
 
 log = structlog.get_logger(__name__)
 
-Handler = grpc.RpcMethodHandler[Any, Any]
-"""A method, whatever its messages."""
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
+"""A method, whatever its messages; None where there is none."""
 
 
 class _Undecodable:
@@ -49,9 +49,9 @@ class Boundary(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
+    ) -> Handler:
         """Wrap the handler of one call."""
         handler = await continuation(handler_call_details)
         if handler is None:
@@ -166,4 +166,6 @@ def _require_decoded(request: object) -> None:
 
 def _log_call(method: str, code: str, started: float, context: Context) -> None:
     latency_ms = round((time.monotonic() - started) * 1000, 1)
-    log.info("call", method=method, code=code, latency_ms=latency_ms, request_id=request_id(context))
+    # Envoy asks for our health every second.
+    level = "debug" if method.startswith("/grpc.health.") else "info"
+    getattr(log, level)("call", method=method, code=code, latency_ms=latency_ms, request_id=request_id(context))

@@ -1,7 +1,7 @@
 """What travels beside the messages: names that the server and `envoy/response.lua` agree on, and reading what came."""
 
 import re
-from typing import Final
+from typing import Final, TypeAlias
 
 import grpc.aio
 
@@ -16,7 +16,7 @@ REQUEST_ID: Final = "x-request-id"
 
 _NOT_HEX = re.compile(r"[^0-9a-f]")
 
-Context = grpc.aio.ServicerContext[object, object]
+Context: TypeAlias = "grpc.aio.ServicerContext[object, object]"
 
 
 def read(context: Context, name: str) -> str | None:

@@ -21,6 +21,8 @@ IDLE_INTERVAL = timedelta(milliseconds=250)
 """How long a job that became due without a hint may wait. A claim that finds nothing costs no write."""
 FAULT_INTERVAL = timedelta(seconds=1)
 """Pause after the store could not answer."""
+BUG_INTERVAL = timedelta(seconds=30)
+"""Pause before a job whose drive met a bug is tried again."""
 
 log = structlog.get_logger(__name__)
 
@@ -82,10 +84,21 @@ class Worker:
             await self.drive(job, self.owner)
         except StoreUnavailable:
             log.warning("drive interrupted by the store", job=job.job_id)
+            await self._give_back(job, FAULT_INTERVAL)
         except Exception:
-            # A bug met by one job must not stop the others. Its lease runs out, so that it is tried again, and its
-            # deadline ends it.
+            # A bug met by one job must not stop the others. The job is tried again, and its deadline ends it.
             log.exception("drive failed", job=job.job_id)
+            await self._give_back(job, BUG_INTERVAL)
+
+    async def _give_back(self, job: Job, delay: timedelta) -> None:
+        """Release a job whose drive broke off; until the store answers, or its lease would be renewed for ever."""
+        while not self._is_stopping:
+            try:
+                await self.store.release(job.job_id, self.owner, due_time=self.clock.now() + delay)
+            except StoreUnavailable:
+                await self.clock.sleep(FAULT_INTERVAL)
+            else:
+                return
 
     async def _renew_leases(self) -> None:
         while True:

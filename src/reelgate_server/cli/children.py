@@ -1,0 +1,49 @@
+"""Child processes that die with their parent, whatever kills it."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+_PR_SET_PDEATHSIG: Final = 1
+"""From <linux/prctl.h>."""
+
+
+def start(command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """Start a process whose output goes to a file, and which Linux kills when this thread's process ends.
+
+    It stays in this process group, so that a signal to the group reaches it too. Call it from the main thread.
+    """
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            # The parent has one thread, so that running Python between fork and exec is safe.
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+        )
+
+
+def stop(processes: Sequence[subprocess.Popen[bytes]], *, limit_s: float) -> None:
+    """Ask each process to end, in order, and kill it if it has not within its share of the limit."""
+    for process in processes:
+        process.terminate()
+        try:
+            process.wait(limit_s / len(processes))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _die_with_parent() -> None:
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        # It died before the call.
+        os._exit(1)

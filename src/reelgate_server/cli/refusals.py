@@ -1,0 +1,42 @@
+"""How the command line says no: one line on standard error and exit code 1, never a traceback for what a user can mend."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+import grpc
+import typer
+from pydantic_settings import SettingsError
+from rich.console import Console
+
+from reelgate_server.domain.errors import DomainError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_console = Console(stderr=True)
+
+
+class Refusal(Exception):  # noqa: N818 (STYLE: errors are nouns of what is wrong)
+    """A command cannot do what was asked; the message says why and what to do."""
+
+
+def told_plainly(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn what a user can mend into one line and exit code 1."""
+
+    @wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except grpc.RpcError as error:
+            refuse(f"{error.code().name}: {error.details()}")
+        except (Refusal, DomainError, SettingsError, ValueError, OSError, RuntimeError) as error:
+            refuse(str(error))
+        raise typer.Exit(1)
+
+    return wrapped
+
+
+def refuse(message: str) -> None:
+    """Print one line of refusal."""
+    _console.print(f"reelgate: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
