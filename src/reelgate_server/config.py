@@ -1,8 +1,8 @@
 """Settings: the environment over a TOML file over defaults. The only reader of either; docs/configuration.md lists all.
 
-A variable is `REELGATE_` and the setting's name, with `__` between a group and its member: `REELGATE_GRPC_SERVER__PORT`.
-The names REELGATE_URL, REELGATE_GRPC, REELGATE_API_KEY and REELGATE_{GEEKHUB,KYMA,CONCURRED}_KEY belong to clients: no
-setting or group may be called so.
+A variable is `REELGATE_` and the setting's name, with `__` between a group and its member, such as
+`REELGATE_GRPC_SERVER__PORT`. The names REELGATE_URL, REELGATE_GRPC, REELGATE_API_KEY and
+REELGATE_{GEEKHUB,KYMA,CONCURRED}_KEY belong to clients: no setting or group may be called so.
 """
 
 import os
@@ -111,9 +111,7 @@ PLANS_DEFAULT = {
         key_prefix="ghub_sk_live_",
     ),
     PlanName("kyma"): PlanSettings(markup=Decimal("1.35"), surface=Surface.KYMA, key_prefix="ky-", tier=4),
-    PlanName("concurred"): PlanSettings(
-        billing=BillingPolicy.UNMETERED, surface=Surface.CONCURRED, key_prefix="ck_"
-    ),
+    PlanName("concurred"): PlanSettings(billing=BillingPolicy.UNMETERED, surface=Surface.CONCURRED, key_prefix="ck_"),
 }
 """The plans of the three documented gateways, and one without markup. A configured plan replaces one of its name."""
 
@@ -122,7 +120,11 @@ class Settings(BaseSettings):
     """Everything that can be configured."""
 
     model_config = SettingsConfigDict(
-        env_prefix="REELGATE_", env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+        env_prefix="REELGATE_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
     )
 
     grpc_server: GrpcServerSettings = GrpcServerSettings()

@@ -64,8 +64,8 @@ async def open_accounts(settings: Settings) -> AsyncIterator[Accounts]:
 async def serve(settings: Settings) -> None:
     """Serve gRPC and drive jobs until SIGINT or SIGTERM.
 
-    Stops in this order: health checks say so; watches leave and can be resumed elsewhere; no more jobs are claimed; open
-    calls get a bounded grace; the store closes last.
+    Stops in this order: health checks say so; watches leave and can be resumed elsewhere; no more jobs are claimed;
+    open calls get a bounded grace; the store closes last.
 
     Raises:
         BrokenCatalogue: See `load_catalogue`.
@@ -81,9 +81,7 @@ async def serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         renderer = settings.local_renderer
         # Its processes are spawned before the server starts its own threads.
-        local = await stack.enter_async_context(
-            LocalProvider(renderer.directory, worker_count=renderer.worker_count)
-        )
+        local = await stack.enter_async_context(LocalProvider(renderer.directory, worker_count=renderer.worker_count))
         store = await stack.enter_async_context(await SqliteStore.open(settings.store.path))
         media = DirectoryMediaStore(settings.media.directory)
         stack.callback(media.close)

@@ -171,7 +171,9 @@ def to_error(job: Job) -> status_pb2.Status | None:
         case JobState.FAILED if job.failure is not None:
             return _failure_status(job.failure)
         case JobState.CANCELLED:
-            return _job_error(grpc.StatusCode.CANCELLED, "The job was cancelled.", ErrorReason.ERROR_REASON_JOB_CANCELLED)
+            return _job_error(
+                grpc.StatusCode.CANCELLED, "The job was cancelled.", ErrorReason.ERROR_REASON_JOB_CANCELLED
+            )
         case JobState.EXPIRED:
             message = "The job did not end before its deadline."
             return _job_error(grpc.StatusCode.DEADLINE_EXCEEDED, message, ErrorReason.ERROR_REASON_JOB_EXPIRED)

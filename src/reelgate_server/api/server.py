@@ -109,9 +109,7 @@ class Server:
         self._health = health.aio.HealthServicer()
         _add_services(self._server, application)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection(
-            (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
-        )
+        reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
 
     async def start(self, host: str, port: int) -> int:
         """Listen and serve. Return the port, which the system chose if 0 was asked for.
@@ -179,4 +177,3 @@ def _add_services(server: grpc.aio.Server, application: Application) -> None:
     geekhub_service_pb2_grpc.add_GeekHubServiceServicer_to_server(geekhub, server)
     kyma_service_pb2_grpc.add_KymaServiceServicer_to_server(kyma, server)
     concurred_service_pb2_grpc.add_ConcurredServiceServicer_to_server(concurred, server)
-

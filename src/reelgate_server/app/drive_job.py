@@ -13,6 +13,7 @@ from typing import assert_never
 
 import structlog
 
+from reelgate_server.app.providers import Providers
 from reelgate_server.app.record import Recorder
 from reelgate_server.domain.catalogue import Catalogue
 from reelgate_server.domain.decide import (
@@ -35,7 +36,6 @@ from reelgate_server.ports.entropy import Entropy
 from reelgate_server.ports.media import BUCKET, MediaStore
 from reelgate_server.ports.provider import Provider, RenderOrder, TaskDone, TaskFailed, TaskRunning
 from reelgate_server.ports.store import SequenceConflict
-from reelgate_server.app.providers import Providers
 
 COPY_RETRY_INTERVAL = timedelta(seconds=5)
 """How long to wait after a copy that failed. The job's deadline bounds the number of tries."""

@@ -13,7 +13,9 @@ _PR_SET_PDEATHSIG: Final = 1
 """From <linux/prctl.h>."""
 
 
-def start(command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+def start(
+    command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     """Start a process whose output goes to a file, and which Linux kills when this thread's process ends.
 
     It stays in this process group, so that a signal to the group reaches it too. Call it from the main thread.

@@ -93,7 +93,9 @@ def models(key: Key, target: Target = TARGET_DEFAULT) -> None:
         lengths = [duration.seconds for duration in model.clip_durations]
         table.add_row(
             model.model,
-            f"{lengths[0]}-{lengths[-1]}" if len(lengths) == lengths[-1] - lengths[0] + 1 else ",".join(map(str, lengths)),
+            f"{lengths[0]}-{lengths[-1]}"
+            if len(lengths) == lengths[-1] - lengths[0] + 1
+            else ",".join(map(str, lengths)),
             " ".join(model.aspect_ratios),
             " ".join(model.resolutions),
             f"{model.price_per_second_micros / 1_000_000:.6f} {model.currency}",
@@ -128,7 +130,9 @@ def get_job(job_id: str, key: Key, target: Target = TARGET_DEFAULT) -> None:
     """Show one job as JSON."""
     with grpc.insecure_channel(target) as channel:
         stub = video_service_pb2_grpc.VideoServiceStub(channel)
-        _print_job(stub.GetJob(video_service_pb2.GetJobRequest(job_id=job_id), timeout=CALL_LIMIT_S, metadata=_auth(key)))
+        _print_job(
+            stub.GetJob(video_service_pb2.GetJobRequest(job_id=job_id), timeout=CALL_LIMIT_S, metadata=_auth(key))
+        )
 
 
 def watch_job(job_id: str, key: Key, target: Target = TARGET_DEFAULT) -> None:
@@ -141,7 +145,9 @@ def cancel_job(job_id: str, key: Key, target: Target = TARGET_DEFAULT) -> None:
     """Cancel one job."""
     with grpc.insecure_channel(target) as channel:
         stub = video_service_pb2_grpc.VideoServiceStub(channel)
-        _print_job(stub.CancelJob(video_service_pb2.CancelJobRequest(job_id=job_id), timeout=CALL_LIMIT_S, metadata=_auth(key)))
+        _print_job(
+            stub.CancelJob(video_service_pb2.CancelJobRequest(job_id=job_id), timeout=CALL_LIMIT_S, metadata=_auth(key))
+        )
 
 
 def _auth(key: str) -> tuple[tuple[str, str], ...]:
@@ -151,7 +157,12 @@ def _auth(key: str) -> tuple[tuple[str, str], ...]:
 def _follow(stub: video_service_pb2_grpc.VideoServiceStub, job_id: str, key: str) -> job_pb2.Job:
     """Watch a job to its end, resuming from the last message whenever the stream breaks."""
     sequence, failure_count = 0, 0
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} %"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=_console, transient=not sys.stdout.isatty()) as progress:
         bar = progress.add_task(job_id)
         while True:

@@ -1,4 +1,4 @@
-"""How the command line says no: one line on standard error and exit code 1, never a traceback for what a user can mend."""
+"""How the command line says no: one line on standard error and exit code 1, and no traceback for what can be mended."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -17,7 +17,7 @@ R = TypeVar("R")
 _console = Console(stderr=True)
 
 
-class Refusal(Exception):  # noqa: N818 (STYLE: errors are nouns of what is wrong)
+class Refusal(Exception):
     """A command cannot do what was asked; the message says why and what to do."""
 
 

@@ -156,7 +156,9 @@ class _Supervisor:
             highlight=False,
         )
         _console.print(f"Keys: source {path}", highlight=False, soft_wrap=True)
-        _console.print(f"Logs: {place.data_dir}/server.log and envoy.log. Ctrl-C stops.", highlight=False, soft_wrap=True)
+        _console.print(
+            f"Logs: {place.data_dir}/server.log and envoy.log. Ctrl-C stops.", highlight=False, soft_wrap=True
+        )
 
     def _wait(self) -> None:
         while not self._is_over():

@@ -52,7 +52,7 @@ _ROW = re.compile(r"""[ \t]*\[\[[ \t]*["']?model["']?[ \t]*\]\]""")
 _SYNTAX_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 
 
-class BrokenCatalogue(ValueError):  # noqa: N818 (errors are nouns of what is wrong, as everywhere here)
+class BrokenCatalogue(ValueError):
     """The file holds no valid catalogue; the first mistake found."""
 
     def __init__(self, *, source: str, line: int, what: str) -> None:
@@ -62,7 +62,7 @@ class BrokenCatalogue(ValueError):  # noqa: N818 (errors are nouns of what is wr
         super().__init__(f"{source}:{line}: {what}")
 
 
-class _BrokenField(ValueError):  # noqa: N818 (as above)
+class _BrokenField(ValueError):
     """A field breaks its rule; where it stands in the file is not known yet."""
 
     def __init__(self, *, field: str, what: str) -> None:

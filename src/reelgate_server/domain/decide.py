@@ -16,8 +16,8 @@ from reelgate_server.domain.events import (
     Stored,
     StoredMedia,
     SubmitIntended,
-    Submitted,
     SubmitRefused,
+    Submitted,
     SubmitUnanswered,
     Task,
 )

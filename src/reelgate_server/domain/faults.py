@@ -39,7 +39,7 @@ class Fault:
     """The provider's text for the operator, without secrets; never shown to a customer."""
 
 
-class ProviderFault(Exception):  # noqa: N818 (a fault is the noun of what went wrong, as everywhere here)
+class ProviderFault(Exception):
     """Carries a `Fault` out of a provider adapter; the driver turns it into events."""
 
     def __init__(self, fault: Fault) -> None:

@@ -20,8 +20,8 @@ from reelgate_server.domain.events import (
     Stored,
     StoredMedia,
     SubmitIntended,
-    Submitted,
     SubmitRefused,
+    Submitted,
     SubmitUnanswered,
     Task,
 )

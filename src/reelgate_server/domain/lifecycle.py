@@ -39,8 +39,8 @@ from reelgate_server.domain.events import (
     Rendered,
     Stored,
     SubmitIntended,
-    Submitted,
     SubmitRefused,
+    Submitted,
     SubmitUnanswered,
 )
 

@@ -160,7 +160,8 @@ def _image_violations(image_url: str | None, model: Model) -> Iterator[FieldViol
         yield FieldViolation("image_url", f"is not accepted by model '{model.model_id}'")
     elif not _is_https_url(image_url):
         yield FieldViolation(
-            "image_url", f"must be an https:// URL of at most {IMAGE_URL_CHARACTERS_MAX} characters, without credentials"
+            "image_url",
+            f"must be an https:// URL of at most {IMAGE_URL_CHARACTERS_MAX} characters, without credentials",
         )
 
 

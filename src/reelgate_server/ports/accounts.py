@@ -9,7 +9,7 @@ from reelgate_server.domain.ids import AccountId, KeyId
 from reelgate_server.domain.ledger import Balance, Transfer
 
 
-class AccountNameTaken(Exception):  # noqa: N818 (STYLE: errors are nouns of what is wrong)
+class AccountNameTaken(Exception):
     """Another account has this name; nothing was changed."""
 
 

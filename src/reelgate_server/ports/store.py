@@ -17,7 +17,7 @@ from reelgate_server.domain.lifecycle import JobState
 from reelgate_server.domain.money import Money
 
 
-class SequenceConflict(Exception):  # noqa: N818 (STYLE: errors are nouns of what is wrong)
+class SequenceConflict(Exception):
     """Somebody else appended to the log since it was read; nothing was changed. Reload and decide again."""
 
 
@@ -52,6 +52,7 @@ class JobStore(Protocol):
 
         Raises:
             InsufficientBalance: Carries `available_min` and what there was; nothing was changed.
+            SequenceConflict: There is a job of this id, and it is no replay; nothing was changed.
         """
         ...
 

@@ -51,9 +51,7 @@ class DirectoryMediaStore:
                 size_bytes += await self._run(file.write, chunk)
             await self._run(_publish, file, target)
         finally:
-            file.close()
-            with suppress(OSError):
-                Path(file.name).unlink(missing_ok=True)
+            _discard(file)
         return StoredMedia(
             object_name=object_name, content_type=content_type, size_bytes=size_bytes, sha256=digest.hexdigest()
         )
@@ -103,6 +101,13 @@ def _open_partial(folder: Path) -> BinaryIO:
     descriptor, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=".partial")
     os.close(descriptor)
     return Path(name).open("wb")
+
+
+def _discard(file: BinaryIO) -> None:
+    """Close and remove what was not published; quick enough for the event loop."""
+    file.close()
+    with suppress(OSError):
+        Path(file.name).unlink(missing_ok=True)
 
 
 def _publish(file: BinaryIO, target: Path) -> None:

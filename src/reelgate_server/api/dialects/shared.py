@@ -46,9 +46,7 @@ class SharedServicer(shared_service_pb2_grpc.SharedServiceServicer):
             body = parse_json(request.data, kyma_service_pb2.CreateVideoRequest())
             return _to_body(await self.kyma.CreateVideo(body, context))
         return _to_body(
-            await self.geekhub.CreateVideo(
-                parse_json(request.data, geekhub_service_pb2.CreateVideoRequest()), context
-            )
+            await self.geekhub.CreateVideo(parse_json(request.data, geekhub_service_pb2.CreateVideoRequest()), context)
         )
 
     async def ListModels(self, request: httpbody_pb2.HttpBody, context: Context) -> httpbody_pb2.HttpBody:

@@ -35,9 +35,7 @@ class VideoServicer(video_service_pb2_grpc.VideoServiceServicer):
         caller = await authenticate(self.accounts, context)
         validate(request)
         key = request.idempotency_key if request.HasField("idempotency_key") else None
-        outcome = await self.create(
-            caller, Surface.NATIVE, convert.from_create_request(request), idempotency_key=key
-        )
+        outcome = await self.create(caller, Surface.NATIVE, convert.from_create_request(request), idempotency_key=key)
         return convert.to_job(outcome.job, self.media_url)
 
     async def GetJob(self, request: video_service_pb2.GetJobRequest, context: Context) -> job_pb2.Job:
