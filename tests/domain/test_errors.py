@@ -15,6 +15,7 @@ from reelgate_server.domain.errors import (
     InvalidSpec,
     JobNotCancellable,
     JobNotFound,
+    JobUnsuccessful,
     MediaNotFound,
     MediaUnavailable,
     ModelNotFound,
@@ -34,6 +35,10 @@ MESSAGES = [
     (ModelNotFound("no/such"), "Model 'no/such' does not exist."),
     (ModelUnavailable(ModelId("veo-3")), "Model 'veo-3' is not available on this server."),
     (JobNotFound(JOB), "Job not found."),
+    (
+        JobUnsuccessful(JOB, "failed", "The provider is not available.", is_rejected=False),
+        "The provider is not available.",
+    ),
     (JobNotCancellable(JOB, "storing"), "A job that is storing cannot be cancelled."),
     (IdempotencyKeyReused(JOB, "prompt"), "The idempotency key was used before with another prompt."),
     (SequenceOutOfRange(9, 4), "The log ends at sequence 4; 9 is beyond it."),

@@ -1,0 +1,1 @@
+"""Where jobs, accounts and the ledger are kept: in memory, or in SQLite."""

@@ -1,0 +1,149 @@
+"""What a `JobStore` promises to drivers: due jobs, leases. `test_stores.py` runs it over every adapter."""
+
+import asyncio
+
+from reelgate_server.domain.events import Cancelled, SubmitIntended
+from reelgate_server.domain.ids import JobId
+from reelgate_server.domain.job import Job
+from tests.support.builders import NOON, after_noon, job_id
+from tests.support.store_steps import Store, append, create_unpaid
+
+
+async def _claim(store: Store, owner: str, *, at: float = 0, lease: float = 30, limit: int = 10) -> list[JobId]:
+    """Claim `at` seconds after noon for `lease` seconds; return the ids."""
+    jobs = await store.claim(owner, now=after_noon(at), lease_until=after_noon(at + lease), limit=limit)
+    return [job.job_id for job in jobs]
+
+
+async def _create(store: Store, number: int, *, due: float) -> Job:
+    """Create a job that becomes due that many seconds after noon."""
+    return await create_unpaid(store, number, event_time=after_noon(due))
+
+
+class ClaimContract:
+    """Claiming, renewing and releasing."""
+
+    async def test_a_new_job_is_due_at_once(self, store: Store) -> None:
+        job = await create_unpaid(store)
+        assert await store.claim("one", now=NOON, lease_until=after_noon(30), limit=10) == [job]
+
+    async def test_a_job_is_not_claimed_before_it_is_due(self, store: Store) -> None:
+        await _create(store, 1, due=5)
+        assert await _claim(store, "one", at=4.999999) == []
+        assert await _claim(store, "one", at=5) == [job_id(1)]
+
+    async def test_the_longest_due_are_claimed_first(self, store: Store) -> None:
+        for number, due in ((1, 3), (2, 1), (3, 2), (4, 0)):
+            await _create(store, number, due=due)
+        assert await _claim(store, "one", at=10, limit=3) == [job_id(4), job_id(2), job_id(3)]
+        assert await _claim(store, "one", at=10, limit=3) == [job_id(1)]
+
+    async def test_a_claimed_job_is_in_its_present_state(self, store: Store) -> None:
+        job = await append(store, await create_unpaid(store), SubmitIntended(event_time=after_noon(1), attempt=1))
+        assert await store.claim("one", now=NOON, lease_until=after_noon(30), limit=10) == [job]
+
+    async def test_a_claimed_job_is_not_claimed_again_while_its_lease_lasts(self, store: Store) -> None:
+        await create_unpaid(store)
+        assert await _claim(store, "one", lease=30) == [job_id(1)]
+        assert await _claim(store, "two", at=29.999999) == []
+        assert await _claim(store, "one", at=29.999999) == []
+
+    async def test_a_job_whose_lease_has_run_out_can_be_taken_over(self, store: Store) -> None:
+        await create_unpaid(store)
+        await _claim(store, "one", lease=30)
+        assert await _claim(store, "two", at=30) == [job_id(1)]
+
+    async def test_leased_jobs_do_not_stand_in_the_way_of_others(self, store: Store) -> None:
+        for number in (1, 2, 3):
+            await _create(store, number, due=number)
+        assert await _claim(store, "one", at=10, limit=2) == [job_id(1), job_id(2)]
+        assert await _claim(store, "two", at=10, limit=2) == [job_id(3)]
+
+    async def test_concurrent_claims_never_share_a_job(self, handles: tuple[Store, Store]) -> None:
+        await asyncio.gather(*(create_unpaid(handles[0], number) for number in range(1, 51)))
+        claims = await asyncio.gather(*(_claim(handles[each % 2], f"driver {each}", limit=7) for each in range(10)))
+        claimed = [each for claim in claims for each in claim]
+        assert sorted(claimed) == [job_id(number) for number in range(1, 51)]
+
+    async def test_a_renewed_lease_lasts_longer(self, store: Store) -> None:
+        await create_unpaid(store)
+        await _claim(store, "one", lease=30)
+        await store.renew("one", lease_until=after_noon(60))
+        assert await _claim(store, "two", at=59) == []
+        assert await _claim(store, "two", at=60) == [job_id(1)]
+
+    async def test_renewing_extends_only_the_owners_leases(self, store: Store) -> None:
+        await _create(store, 1, due=0)
+        await _claim(store, "one", lease=30)
+        await _create(store, 2, due=0)
+        await _claim(store, "two", lease=30)
+        await store.renew("one", lease_until=after_noon(60))
+        assert await _claim(store, "three", at=30) == [job_id(2)]
+
+    async def test_renewing_never_shortens_a_lease(self, store: Store) -> None:
+        await create_unpaid(store)
+        await _claim(store, "one", lease=30)
+        await store.renew("one", lease_until=after_noon(10))
+        assert await _claim(store, "two", at=20) == []
+
+    async def test_renewing_without_a_lease_claims_nothing(self, store: Store) -> None:
+        await create_unpaid(store)
+        await store.renew("one", lease_until=after_noon(60))
+        assert await _claim(store, "two") == [job_id(1)]
+
+    async def test_a_released_job_is_due_again_when_its_owner_said(self, store: Store) -> None:
+        await create_unpaid(store)
+        await _claim(store, "one")
+        await store.release(job_id(1), "one", due_time=after_noon(8))
+        assert await _claim(store, "two", at=7) == []
+        assert await _claim(store, "two", at=8) == [job_id(1)]
+
+    async def test_a_job_released_for_good_is_never_due(self, store: Store) -> None:
+        await create_unpaid(store)
+        await _claim(store, "one")
+        await store.release(job_id(1), "one", due_time=None)
+        assert await _claim(store, "two", at=1e9) == []
+
+    async def test_only_the_owner_can_release_a_job(self, store: Store) -> None:
+        await create_unpaid(store)
+        await _claim(store, "one", lease=30)
+        await store.release(job_id(1), "two", due_time=None)
+        assert await _claim(store, "two", at=5) == []
+        assert await _claim(store, "two", at=30) == [job_id(1)]
+
+    async def test_an_owner_whose_job_was_taken_over_cannot_release_it(self, store: Store) -> None:
+        await create_unpaid(store)
+        await _claim(store, "one", lease=30)
+        await _claim(store, "two", at=30, lease=30)
+        await store.release(job_id(1), "one", due_time=NOON)
+        assert await _claim(store, "three", at=59) == []
+
+    async def test_a_job_that_nobody_holds_cannot_be_released(self, store: Store) -> None:
+        await create_unpaid(store)
+        await store.release(job_id(1), "one", due_time=None)
+        await store.release(job_id(2), "one", due_time=NOON)
+        assert await _claim(store, "two") == [job_id(1)]
+
+    async def test_an_append_keeps_the_lease(self, store: Store) -> None:
+        job = await create_unpaid(store)
+        await _claim(store, "one", lease=30)
+        await append(store, job, SubmitIntended(event_time=after_noon(1), attempt=1), due_time=after_noon(2))
+        assert await _claim(store, "two", at=29) == []
+        await store.release(job_id(1), "one", due_time=after_noon(3))
+        assert await _claim(store, "two", at=3) == [job_id(1)]
+
+    async def test_an_append_sets_when_the_job_is_due(self, store: Store) -> None:
+        job = await create_unpaid(store)
+        await append(store, job, SubmitIntended(event_time=after_noon(1), attempt=1), due_time=after_noon(20))
+        assert await _claim(store, "one", at=19) == []
+        assert await _claim(store, "one", at=20) == [job_id(1)]
+
+    async def test_an_ended_job_that_is_due_never_is_not_claimed(self, store: Store) -> None:
+        job = await _create(store, 1, due=0)
+        await append(store, job, Cancelled(event_time=after_noon(1)), due_time=None)
+        assert await _claim(store, "one", at=1e9) == []
+
+    async def test_an_ended_job_may_be_due_once_more(self, store: Store) -> None:
+        job = await _create(store, 1, due=0)
+        await append(store, job, Cancelled(event_time=after_noon(1)), due_time=after_noon(1))
+        assert await _claim(store, "one", at=1) == [job_id(1)]
