@@ -98,6 +98,20 @@ class ClaimContract:
         assert await _claim(store, "two", at=7) == []
         assert await _claim(store, "two", at=8) == [job_id(1)]
 
+    async def test_a_due_time_chosen_by_a_shorter_log_gives_way(self, store: Store) -> None:
+        job = await create_unpaid(store)
+        await _claim(store, "one")
+        await append(store, job, Cancelled(event_time=after_noon(1)), due_time=after_noon(2))
+        await store.release(job_id(1), "one", due_time=after_noon(90), expected_sequence=1)
+        assert await _claim(store, "two", at=2) == [job_id(1)]
+
+    async def test_a_due_time_chosen_by_the_present_log_counts(self, store: Store) -> None:
+        await create_unpaid(store)
+        await _claim(store, "one")
+        await store.release(job_id(1), "one", due_time=after_noon(90), expected_sequence=1)
+        assert await _claim(store, "two", at=89) == []
+        assert await _claim(store, "two", at=90) == [job_id(1)]
+
     async def test_a_job_released_for_good_is_never_due(self, store: Store) -> None:
         await create_unpaid(store)
         await _claim(store, "one")

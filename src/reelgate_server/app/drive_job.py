@@ -70,7 +70,9 @@ class DriveJob:
                 job, due_time = await self._step(job)
             except SequenceConflict:
                 job = await self.recorder.store.load_job(job.job_id)
-        await self.recorder.store.release(job.job_id, owner, due_time=due_time)
+        await self.recorder.store.release(
+            job.job_id, owner, due_time=due_time, expected_sequence=job.sequence
+        )
 
     async def _step(self, job: Job) -> tuple[Job, datetime | None]:
         """Do the next thing. Return the job after it, and when it wants driving again (None: never)."""

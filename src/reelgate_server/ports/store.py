@@ -121,6 +121,16 @@ class JobStore(Protocol):
         """Extend every lease that `owner` holds."""
         ...
 
-    async def release(self, job_id: JobId, owner: str, *, due_time: datetime | None) -> None:
-        """Give a job back, due again at `due_time` (None: never). Without effect unless `owner` holds it."""
+    async def release(
+        self, job_id: JobId, owner: str, *, due_time: datetime | None, expected_sequence: int | None = None
+    ) -> None:
+        """Give a job back. Without effect unless `owner` holds it.
+
+        Args:
+            job_id: The job.
+            owner: Who claimed it.
+            due_time: When it is due again; None for never.
+            expected_sequence: The length of the log that `due_time` was chosen by. If another writer has appended
+                since, the due time stays as that writer set it. None chooses whatever the log.
+        """
         ...

@@ -142,12 +142,15 @@ class MemoryStore:
             if record.lease is not None and record.lease.owner == owner:
                 record.lease = _Lease(owner=owner, until=max(record.lease.until, lease_until))
 
-    async def release(self, job_id: JobId, owner: str, *, due_time: datetime | None) -> None:
+    async def release(
+        self, job_id: JobId, owner: str, *, due_time: datetime | None, expected_sequence: int | None = None
+    ) -> None:
         """See `JobStore.release`."""
         record = self._records.get(job_id)
         if record is not None and record.lease is not None and record.lease.owner == owner:
             record.lease = None
-            record.due_time = due_time
+            if expected_sequence in {None, record.job.sequence}:
+                record.due_time = due_time
 
     async def create_account(self, account: Account) -> None:
         """See `AccountStore.create_account`."""

@@ -51,7 +51,9 @@ RETURNING due_time, job_id, document;
 UPDATE jobs SET lease_until = max(lease_until, :lease_until) WHERE lease_owner = :owner;
 
 -- name: release!
-UPDATE jobs SET lease_owner = NULL, lease_until = NULL, due_time = :due_time
+-- A due time that was chosen by a shorter log gives way to the one that came with the events since.
+UPDATE jobs SET lease_owner = NULL, lease_until = NULL,
+  due_time = CASE WHEN sequence = coalesce(:expected_sequence, sequence) THEN :due_time ELSE due_time END
 WHERE job_id = :job_id AND lease_owner = :owner;
 
 -- name: insert_account!

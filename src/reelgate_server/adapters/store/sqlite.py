@@ -172,10 +172,14 @@ class SqliteStore:
         """See `JobStore.renew`."""
         await self._run("renew", {"owner": owner, "lease_until": rows.to_microseconds(lease_until)})
 
-    async def release(self, job_id: JobId, owner: str, *, due_time: datetime | None) -> None:
+    async def release(
+        self, job_id: JobId, owner: str, *, due_time: datetime | None, expected_sequence: int | None = None
+    ) -> None:
         """See `JobStore.release`."""
         due = rows.to_microseconds_or_null(due_time)
-        await self._run("release", {"job_id": job_id, "owner": owner, "due_time": due})
+        await self._run(
+            "release", {"job_id": job_id, "owner": owner, "due_time": due, "expected_sequence": expected_sequence}
+        )
 
     async def create_account(self, account: Account) -> None:
         """See `AccountStore.create_account`."""
