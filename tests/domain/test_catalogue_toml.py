@@ -324,7 +324,7 @@ def test_the_shipped_rows_hold_the_documented_lengths_sound_and_ratios() -> None
         )
         for model in CATALOGUE.offered(Surface.GEEKHUB)
     }
-    # documented-apis.md 1.8.
+    # docs/sources.md D 1.8.
     assert rows == {
         "google/veo-3.1": (8, 8, True, "16:9 9:16"),
         "google/veo-3": (8, 8, False, "16:9 9:16"),

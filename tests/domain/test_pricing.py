@@ -32,7 +32,7 @@ def shipped_price(surface: Surface, model_id: str, seconds: int | None) -> Money
 @pytest.mark.parametrize(
     ("model_id", "seconds", "micros"),
     [
-        # documented-apis.md 1.9, gh-vmodels: five seconds of each.
+        # docs/sources.md D 1.9, gh-vmodels: five seconds of each.
         ("fal/kling-2", 5, 4_200_000),
         ("fal/hailuo-02", 5, 4_200_000),
         ("fal/runway-gen-4", 5, 5_250_000),
@@ -71,7 +71,7 @@ def test_ten_jobs_of_five_seconds_of_kling_cost_42_pesos() -> None:
 @pytest.mark.parametrize(
     ("model_id", "seconds", "micros"),
     [
-        # documented-apis.md 2.8, ky-vguide: the default of five seconds.
+        # docs/sources.md D 2.8, ky-vguide: the default of five seconds.
         ("kling-2.5-pro", None, 472_500),
         ("kling-3-pro", None, 756_000),
         ("kling-3-pro-audio", None, 1_134_000),

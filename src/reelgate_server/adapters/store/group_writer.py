@@ -26,7 +26,7 @@ from reelgate_server.adapters.store.connection import operational_faults
 from reelgate_server.domain.errors import StoreUnavailable
 
 GROUP_CHANGE_COUNT_MAX: Final = 128
-"""Changes in one commit. By 32 the sync is no longer what costs (measured-facts 37); the rest bounds the wait."""
+"""Changes in one commit. By 32 the sync is no longer what costs; the rest bounds the wait."""
 WAITING_CHANGE_COUNT_MAX: Final = 16_384
 """Changes that may wait; about half a second's work. More are refused at once rather than answered too late."""
 

@@ -18,7 +18,7 @@ _LOCK_TIMEOUT: Final = timedelta(minutes=1)
 """How long a migration waits for another one that runs on the same file."""
 
 
-class SchemaMismatch(Exception):
+class SchemaMismatch(RuntimeError):
     """The file's schema is not the one this code needs; carries both versions."""
 
     def __init__(self, path: Path, *, found: int, needed: int) -> None:

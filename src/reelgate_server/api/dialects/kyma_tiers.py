@@ -1,7 +1,7 @@
 """Kyma's public table of tiers, as its documentation prints it. What it does not print is left out.
 
 Source:
-    documented-apis.md, section 2.7: the table of the rate-limit guide, and the sample of `GET /v1/limits/tiers`.
+    docs/sources.md, D 2.7: the table of the rate-limit guide, and the sample of `GET /v1/limits/tiers`.
 """
 
 from typing import Final
