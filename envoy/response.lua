@@ -29,11 +29,14 @@ local function is_grpc(headers)
   return (headers:get("content-type") or ""):find("application/grpc", 1, true) == 1
 end
 
--- GeekHub and Kyma share /v1: what only Kyma documents is Kyma's, the rest is GeekHub's.
-local function surface_of(path)
+-- GeekHub and Kyma share /v1: what only Kyma documents is Kyma's. The rest is GeekHub's, unless the key looks like one of
+-- Kyma's; only the server knows whose it is, and it is not asked about a body that is too large.
+local function surface_of(path, authorization)
   local first, second = path:match("^/([^/?]*)/?([^/?]*)")
   if first == "v1" then
-    return KYMA_ONLY[second] and "kyma" or "geekhub"
+    local is_shared = path:find("^/v1/videos/generations") or path:find("^/v1/models")
+    local has_kyma_key = authorization:find("^[Bb]earer +ky%-") or authorization:find("^[Bb]earer +kyma%-")
+    return (KYMA_ONLY[second] or (is_shared and has_kyma_key)) and "kyma" or "geekhub"
   elseif first == "api" then
     return "concurred"
   end
@@ -50,7 +53,7 @@ function envoy_on_request(handle)
     -- Pages add a query to the address of a file to get around a cache; no file has one.
     headers:replace(":path", path:match("^[^?]*"))
   end
-  local surface = surface_of(path)
+  local surface = surface_of(path, headers:get("authorization") or "")
   local id = headers:get("x-request-id") or ""
   if surface == "geekhub" then
     -- The documented form. The server makes the same one from the same header.
@@ -168,6 +171,10 @@ function envoy_on_response(handle)
 
   local is_error = tonumber(headers:get(":status")) >= 400
   local status = tonumber(headers:get("x-http-status") or headers:get(":status"))
+  if status == 499 then
+    -- The server was stopping and dropped the call before it began. A client that left by itself reads no answer.
+    status, is_local = 503, true
+  end
   local content_length, error_body = headers:get("x-content-length"), headers:get("x-error-body")
   for _, name in ipairs(DROPPED) do
     headers:remove(name)

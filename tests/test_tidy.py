@@ -20,7 +20,7 @@ FUNCTION_LINES_MAX = 70
 
 PINNED_TO_ONE_MODULE = {
     r"\bdatetime\.now\(|\btime\.time\(": {"adapters/clock.py"},
-    r"\bsecrets\.|\brandom\.(random|randint|choice|uniform)\(|\buuid[147]\(\)": {"adapters/entropy.py", "cli/client.py"},
+    r"\bsecrets\.|\brandom\.(random|choice|uniform)\(|\buuid[147]\(\)": {"adapters/entropy.py", "cli/client.py"},
     r"\bos\.environ\b|\bos\.getenv\(": {"config.py", "cli/up.py"},
 }
 """What reads the world directly, and the modules that may: time, randomness, the environment.
@@ -33,9 +33,9 @@ CONTRACTS = {
     "accounts": "test_stores.py",
     "provider": "test_providers.py",
     "media": "test_media.py",
-    "feed": "test_feeds.py",
-    "clock": "test_clocks.py",
-    "entropy": "test_entropies.py",
+    "feed": "test_feed.py",
+    "clock": "test_clock.py",
+    "entropy": "test_entropy.py",
 }
 """The suite of each port, in `tests/contract`."""
 
@@ -71,7 +71,7 @@ def test_a_function_fits_on_a_screen(path: Path) -> None:
         if function.end_lineno is not None
         and function.end_lineno - function.lineno + 1 > FUNCTION_LINES_MAX
         # The composition root is one list of what stands behind what.
-        and (name(path), function.name) not in {("main.py", "serve")}
+        and (name(path), function.name) != ("main.py", "serve")
     ]
     assert long == []
 
@@ -108,7 +108,7 @@ def test_every_port_has_a_contract_suite() -> None:
 
 def test_every_error_reason_is_tested() -> None:
     text = "\n".join(path.read_text("utf-8") for path in TESTS if path.name != "test_tidy.py")
-    reasons = [reason.removeprefix("ERROR_REASON_") for reason in ErrorReason.keys()[1:]]  # noqa: SIM118 (not a mapping)
+    reasons = [reason.removeprefix("ERROR_REASON_") for reason in ErrorReason.keys()[1:]]
     assert [reason for reason in reasons if not re.search(rf"\b(ERROR_REASON_)?{reason}\b", text)] == []
 
 
@@ -126,7 +126,9 @@ def test_every_documented_variable_exists() -> None:
 
 def test_no_page_names_a_registry_or_a_path_of_a_machine() -> None:
     registries = "py" + "pi|python" + "hosted|npm" + "js|crates"
-    suspicious = re.compile(rf"https?://[a-z0-9.-]*({registries})[a-z0-9.-]*\.(org|io|com)|(?<![\w.])/(root|home|work)/")
+    suspicious = re.compile(
+        rf"https?://[a-z0-9.-]*({registries})[a-z0-9.-]*\.(org|io|com)|(?<![\w.])/(root|home|work)/"
+    )
     pages = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("*.txt"), *REPOSITORY.glob("*.toml"), REPOSITORY / "Makefile"]
     pages += [*(REPOSITORY / "docs").rglob("*.md"), *(REPOSITORY / "envoy").rglob("*.yaml")]
     assert [path.name for path in pages if suspicious.search(path.read_text("utf-8"))] == []

@@ -35,8 +35,10 @@ class GrpcServerSettings(Group):
     """0 lets the system choose."""
     concurrent_call_count_max: int = Field(default=20_000, gt=0)
     """Calls at once, open watches included; more are refused with RESOURCE_EXHAUSTED."""
+    drain_delay: timedelta = timedelta(seconds=1)
+    """How long calls are still taken after health checks say otherwise, so that proxies have noticed."""
     stop_grace: timedelta = timedelta(seconds=5)
-    """How long calls may go on after a stop was asked for. `make run` allows 10 s in all."""
+    """How long open calls may go on after that. `make run` allows 10 s in all."""
 
 
 class StoreSettings(Group):

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.resources import files
@@ -14,7 +15,7 @@ from reelgate_server.adapters.entropy import SystemEntropy
 from reelgate_server.adapters.feed.local import LocalFeed
 from reelgate_server.adapters.media.directory import DirectoryMediaStore
 from reelgate_server.adapters.providers.local.provider import LocalProvider
-from reelgate_server.adapters.store.migrate import migrate
+from reelgate_server.adapters.store.migrate import SchemaMismatch, migrate
 from reelgate_server.adapters.store.sqlite import SqliteStore
 from reelgate_server.api.server import Application, Server
 from reelgate_server.app.accounts import Accounts
@@ -25,6 +26,7 @@ from reelgate_server.app.record import Recorder
 from reelgate_server.app.watch_job import WatchJob
 from reelgate_server.app.worker import Worker
 from reelgate_server.cli.app import build_cli
+from reelgate_server.cli.refusals import Refusal
 from reelgate_server.config import Settings
 from reelgate_server.domain.catalogue import Catalogue
 from reelgate_server.domain.catalogue_toml import extend, parse_catalogue
@@ -49,27 +51,56 @@ def load_catalogue(settings: Settings) -> Catalogue:
 
 
 def migrate_store(settings: Settings) -> list[int]:
-    """Bring the job store to the schema of this version; return the migrations that ran."""
+    """Bring the job store to the schema of this version; return the migrations that ran.
+
+    Raises:
+        Refusal: The file is no store of ours.
+        OSError: Its folder cannot be made.
+    """
     settings.store.path.parent.mkdir(parents=True, exist_ok=True)
-    return migrate(settings.store.path)
+    try:
+        return migrate(settings.store.path)
+    except (SchemaMismatch, sqlite3.Error) as error:
+        raise _store_refusal(settings, error) from error
+
+
+async def open_store(settings: Settings) -> SqliteStore:
+    """Open the configured store.
+
+    Raises:
+        Refusal: It needs `reelgate migrate`, or the file is no store of ours.
+    """
+    try:
+        return await SqliteStore.open(settings.store.path)
+    except (SchemaMismatch, sqlite3.Error) as error:
+        raise _store_refusal(settings, error) from error
+
+
+def _store_refusal(settings: Settings, error: SchemaMismatch | sqlite3.Error) -> Refusal:
+    # SQLite does not say which file it means.
+    return Refusal(str(error) if isinstance(error, SchemaMismatch) else f"{settings.store.path}: {error}")
 
 
 @asynccontextmanager
 async def open_accounts(settings: Settings) -> AsyncIterator[Accounts]:
-    """The account use cases over the configured store, for the command line."""
-    async with await SqliteStore.open(settings.store.path) as store:
+    """The account use cases over the configured store, for the command line.
+
+    Raises:
+        Refusal: See `open_store`.
+    """
+    async with await open_store(settings) as store:
         yield Accounts(store=store, plans=settings.all_plans(), clock=SystemClock(), entropy=SystemEntropy())
 
 
 async def serve(settings: Settings) -> None:
     """Serve gRPC and drive jobs until SIGINT or SIGTERM.
 
-    Stops in this order: health checks say so; watches leave and can be resumed elsewhere; no more jobs are claimed;
-    open calls get a bounded grace; the store closes last.
+    Stops in this order: health checks say so, and proxies get time to notice; watches leave and can be resumed
+    elsewhere; no more jobs are claimed; open calls and drives get a bounded grace; the store closes last.
 
     Raises:
         BrokenCatalogue: See `load_catalogue`.
-        SchemaMismatch: The store needs `reelgate migrate`.
+        Refusal: See `open_store`.
         RuntimeError: The address to listen on is taken.
     """
     stop = asyncio.Event()
@@ -82,7 +113,7 @@ async def serve(settings: Settings) -> None:
         renderer = settings.local_renderer
         # Its processes are spawned before the server starts its own threads.
         local = await stack.enter_async_context(LocalProvider(renderer.directory, worker_count=renderer.worker_count))
-        store = await stack.enter_async_context(await SqliteStore.open(settings.store.path))
+        store = await stack.enter_async_context(await open_store(settings))
         media = DirectoryMediaStore(settings.media.directory)
         stack.callback(media.close)
         providers = Providers({local.name: local}, stand_in=local.name if renderer.is_stand_in else None)
@@ -135,10 +166,10 @@ async def _run(settings: Settings, server: Server, worker: Worker, watch: WatchJ
         await stop.wait()
         log.info("stopping")
         await server.drain()
+        await asyncio.sleep(settings.grpc_server.drain_delay.total_seconds())
         watch.stop()
         worker.stop()
-        await server.stop(grace)
-        await asyncio.wait([driving], timeout=grace.total_seconds())
+        await asyncio.gather(server.stop(grace), asyncio.wait([driving], timeout=grace.total_seconds()))
         driving.cancel()
     log.info("stopped")
 

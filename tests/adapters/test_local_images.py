@@ -229,7 +229,7 @@ def certificate(tmp_path: Path) -> Path:
     path = tmp_path / "images.test.pem"
     arguments = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=images.test"]
     files = ["-addext", "subjectAltName=DNS:images.test", "-keyout", str(path), "-out", str(tmp_path / "certificate")]
-    subprocess.run([program, *arguments, *files], check=True, capture_output=True)  # noqa: S603 (our own arguments)
+    subprocess.run([program, *arguments, *files], check=True, capture_output=True)
     path.write_text(path.read_text() + (tmp_path / "certificate").read_text())
     return path
 

@@ -215,7 +215,7 @@ async def test_closing_stops_a_render_at_once_and_a_provider_can_start_again(tmp
 async def test_workers_die_with_a_server_that_is_killed_and_the_next_one_finishes(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.support.render_server", str(tmp_path)]
     # Not with asyncio: it would be the test that stalls then.
-    with subprocess.Popen(command, cwd=REPOSITORY) as server:  # noqa: ASYNC220, S603 (our own program)
+    with subprocess.Popen(command, cwd=REPOSITORY) as server:  # noqa: ASYNC220 (our own program)
         folder = WorkFolder(tmp_path / job_id(1))
         await wait_until(lambda: folder.progress_percent() > 0)
         server.kill()

@@ -7,7 +7,7 @@ a message that cannot be decoded fails before any handler runs.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, TypeAlias
 
@@ -96,9 +96,14 @@ class Boundary(grpc.aio.ServerInterceptor):
             started, code = time.monotonic(), grpc.StatusCode.CANCELLED.name
             try:
                 _require_decoded(request)
-                async with aclosing(behaviour(request, context)) as messages:
-                    async for message in messages:
-                        yield message
+                messages = behaviour(request, context)
+                if isinstance(messages, AsyncGenerator):
+                    async with aclosing(messages):
+                        async for message in messages:
+                            yield message
+                else:
+                    # A coroutine that writes to the context by itself, as the health service's Watch does.
+                    await messages
                 code = grpc.StatusCode.OK.name
             except BaseException as error:
                 status = self._status_of(method, context, error)
@@ -123,11 +128,14 @@ class Boundary(grpc.aio.ServerInterceptor):
             return None
         shape = self._shapes.get(method.strip("/").partition("/")[0])
         if isinstance(error, DomainError) and not isinstance(error, IllegalTransition):
+            if error.__cause__ is not None:
+                # What the adapter met, such as a full disk, is for the operator alone.
+                log.warning("refused", method=method, error=type(error).__name__, cause=repr(error.__cause__))
             status, told = to_status(error), error
         else:
             status, told = self._bug(method, error), None
-        extra = shape(told, request_id(context)).metadata() if shape is not None else ()
-        return _Status(status, extra)
+        shaped = shape(told, request_id(context)) if shape is not None else None
+        return _Status(status, shaped.metadata() if shaped is not None else ())
 
     def _bug(self, method: str, error: Exception) -> status_pb2.Status:
         error_id = self._entropy.token_bytes(8).hex()

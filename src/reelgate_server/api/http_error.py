@@ -1,4 +1,4 @@
-"""An error as a documented REST API says it: a status and a JSON body, carried as metadata."""
+"""An error as a REST caller gets it: a status, a JSON body and headers, carried as metadata."""
 
 import json
 from collections.abc import Mapping
@@ -14,24 +14,30 @@ TEXT_CHARACTERS_MAX = 300
 
 @dataclass(frozen=True, slots=True)
 class HttpError:
-    """What a REST caller of a dialect gets."""
+    """What a REST caller gets."""
 
     status: int
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] | None
+    """None leaves it to Envoy, which writes the `google.rpc.Status` as JSON."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """What Envoy's filter makes the answer from."""
         # Metadata values must be ASCII, hence the escapes.
         text = json.dumps(self.body, ensure_ascii=True, separators=(",", ":"))
-        return ((HTTP_STATUS, str(self.status)), (ERROR_BODY, text), *self.headers.items())
+        body = () if self.body is None else ((ERROR_BODY, text),)
+        return ((HTTP_STATUS, str(self.status)), *body, *self.headers.items())
 
 
 class ErrorShape(Protocol):
-    """How a dialect says an error."""
+    """How a service says errors to REST callers."""
 
-    def __call__(self, error: DomainError | None, request_id: str) -> HttpError:
-        """Shape an error; None is a bug, of which nothing may be said but the request id."""
+    def __call__(self, error: DomainError | None, request_id: str) -> HttpError | None:
+        """Shape an error; None is a bug, of which nothing may be said but the request id.
+
+        Returns:
+            None where the HTTP status and the body that follow from the gRPC status are right.
+        """
         ...
 
 

@@ -31,7 +31,7 @@ from reelgate_server.api.dialects.kyma import KymaServicer, kyma_error
 from reelgate_server.api.dialects.shared import SharedServicer, shared_error
 from reelgate_server.api.http_error import ErrorShape
 from reelgate_server.api.native.accounts import AccountServicer
-from reelgate_server.api.native.media import MediaServicer
+from reelgate_server.api.native.media import MediaServicer, media_error
 from reelgate_server.api.native.models import ModelServicer
 from reelgate_server.api.native.video import VideoServicer
 from reelgate_server.app.accounts import Accounts
@@ -45,8 +45,11 @@ from reelgate_server.ports.entropy import Entropy
 from reelgate_server.ports.media import MediaStore
 from reelgate_server.ports.store import JobStore
 
-MESSAGE_BYTES_MAX: Final = 32 * 1024 * 1024
+REQUEST_BYTES_MAX: Final = 32 * 1024 * 1024
 """Above Envoy's limit of 25 MiB for a body, so that Envoy is the one to refuse, in the surface's own shape."""
+RESPONSE_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Room for the longest page of jobs: 1,000 with 16 kB of prompt and 16 kB of parameters each."""
+METADATA_BYTES_MAX: Final = 128 * 1024
 
 SERVICES: Final = (
     video_service_pb2.DESCRIPTOR.services_by_name["VideoService"].full_name,
@@ -61,12 +64,13 @@ SERVICES: Final = (
 """Full names of the services this server offers, for health and reflection."""
 
 ERROR_SHAPES: Final[Mapping[str, ErrorShape]] = {
+    "reelgate.v1.MediaService": media_error,
     "reelgate.shared.v1.SharedService": shared_error,
     "reelgate.geekhub.v1.GeekHubService": geekhub_error,
     "reelgate.kyma.v1.KymaService": kyma_error,
     "reelgate.concurred.v1.ConcurredService": concurred_error,
 }
-"""How each dialect says errors to REST callers; the native services say them as `google.rpc.Status`."""
+"""How services say errors to REST callers; the other native services say them as `google.rpc.Status` alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +101,11 @@ class Server:
             interceptors=[Boundary(ERROR_SHAPES, application.entropy)],
             maximum_concurrent_rpcs=concurrent_call_count_max,
             options=[
-                ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
-                ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+                ("grpc.max_receive_message_length", REQUEST_BYTES_MAX),
+                ("grpc.max_send_message_length", RESPONSE_BYTES_MAX),
+                # Above what Envoy lets through, twice, because it repeats a long path in a header. gRPC's own limit is
+                # a soft one: between 8 and 16 kB it refuses calls at random.
+                ("grpc.max_metadata_size", METADATA_BYTES_MAX),
                 # A second server on the same port must fail instead of taking half of the calls.
                 ("grpc.so_reuseport", 0),
                 # Watches are idle between events; let clients probe their connection as often as every 10 s.

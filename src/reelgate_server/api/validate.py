@@ -1,6 +1,6 @@
 """The rules of native requests that the wire format cannot express, one row each.
 
-Rules that depend on a model are the domain's (`domain/spec.py`). Each bound is stated in its field's comment in `proto/`.
+Rules that depend on a model are the domain's (`domain/spec.py`). In `proto/` each field's comment states its bound.
 """
 
 from collections.abc import Callable, Mapping

@@ -71,7 +71,7 @@ class CreateJob:
         """
         earlier = await self.find_replay(caller, idempotency_key)
         if earlier is None:
-            model = self.catalogue.get(request.model, surface)
+            model = self.find_model(request.model, surface)
             job, event = self._draft(caller, model, request, idempotency_key)
             stored = await self.store.create_job(job, event, opening(job), available_min=available_min(job))
             if stored.job_id == job.job_id:
@@ -82,6 +82,17 @@ class CreateJob:
         if is_reuse_refused and difference is not None:
             raise IdempotencyKeyReused(earlier.job_id, difference)
         return CreateOutcome(earlier, is_replay=True)
+
+    def find_model(self, model_id: str, surface: Surface) -> Model:
+        """The model that a request names, if jobs of it can be created here.
+
+        Raises:
+            ModelNotFound: The surface offers no such model.
+            ModelUnavailable: Nobody renders it here.
+        """
+        model = self.catalogue.get(model_id, surface)
+        self.providers.choose(model)
+        return model
 
     async def find_replay(self, caller: Caller, idempotency_key: str | None) -> Job | None:
         """The job that this caller's key made with this idempotency key, if any.

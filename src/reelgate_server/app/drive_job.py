@@ -39,6 +39,8 @@ from reelgate_server.ports.store import SequenceConflict
 
 COPY_RETRY_INTERVAL = timedelta(seconds=5)
 """How long to wait after a copy that failed. The job's deadline bounds the number of tries."""
+POLL_WISH_MIN = timedelta(milliseconds=100)
+"""No provider is asked again sooner, whatever it wishes; a wish of zero is none, or it would be a busy loop."""
 CONTENT_TYPE = "video/mp4"
 
 log = structlog.get_logger(__name__)
@@ -70,9 +72,7 @@ class DriveJob:
                 job, due_time = await self._step(job)
             except SequenceConflict:
                 job = await self.recorder.store.load_job(job.job_id)
-        await self.recorder.store.release(
-            job.job_id, owner, due_time=due_time, expected_sequence=job.sequence
-        )
+        await self.recorder.store.release(job.job_id, owner, due_time=due_time, expected_sequence=job.sequence)
 
     async def _step(self, job: Job) -> tuple[Job, datetime | None]:
         """Do the next thing. Return the job after it, and when it wants driving again (None: never)."""
@@ -112,8 +112,10 @@ class DriveJob:
         try:
             return await self.recorder.record(job, RecordSubmitted(task))
         except SequenceConflict:
-            # The job ended while the provider took it; nobody will ask for this task again.
-            await self._ignoring_faults(job, provider.cancel(task))
+            latest = await self.recorder.store.load_job(job.job_id)
+            if not _is_wanted(task, latest, provider):
+                # The job ended while the provider took it; nobody will ask for this task again.
+                await self._ignoring_faults(job, provider.cancel(task))
             raise
 
     async def _resume_submit(self, job: Job, provider: Provider) -> Job:
@@ -169,7 +171,7 @@ class DriveJob:
         now = self.recorder.clock.now()
         model = self.catalogue.row(job.spec.model)
         typical = model.typical_render_time if model else timedelta()
-        interval = wish if wish is not None else poll_interval(typical, now - job.create_time)
+        interval = max(wish, POLL_WISH_MIN) if wish else poll_interval(typical, now - job.create_time)
         return min(now + interval, job.expire_time)
 
     def _order(self, job: Job) -> RenderOrder:
@@ -182,6 +184,13 @@ class DriveJob:
             has_audio=model.has_audio if model else False,
             is_simulated=job.is_simulated,
         )
+
+
+def _is_wanted(task: Task, latest: Job, provider: Provider) -> bool:
+    """Whether another driver, who was first, follows this very task or is about to."""
+    if latest.task is not None:
+        return latest.task.task_id == task.task_id
+    return provider.is_idempotent and not latest.is_terminal
 
 
 def _task_of(job: Job) -> Task:

@@ -15,6 +15,8 @@ from reelgate_server.ports.store import JobFilter, JobStore
 
 PAGE_SIZE_DEFAULT = 50
 PAGE_SIZE_MAX = 1000
+POSITION_DIGITS_MAX = 18
+"""No ledger grows that long; a longer number would not fit the stores' integers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ async def list_ledger(store: AccountStore, caller: Caller, *, page_size: int, pa
     limit = _limit(page_size)
     query = ["ledger", caller.account.account_id]
     before = _read_token(page_token, query) if page_token else None
-    if before is not None and not before.isdecimal():
+    if before is not None and not (before.isdecimal() and len(before) <= POSITION_DIGITS_MAX):
         raise _token_violation()
     entries = await store.list_transfers(
         caller.account.account_id, before=int(before) if before else None, limit=limit + 1
@@ -111,12 +113,16 @@ def _make_token(position: str, query: Sequence[object]) -> str:
 
 def _read_token(token: str, query: Sequence[object]) -> str:
     try:
-        fingerprint, _, position = base64.urlsafe_b64decode(token.encode()).decode("ascii").partition(".")
+        fingerprint, _, position = _decode(token).partition(".")
     except ValueError:
         raise _token_violation() from None
     if fingerprint != _fingerprint(query) or not position:
         raise _token_violation()
     return position
+
+
+def _decode(token: str) -> str:
+    return base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode("ascii")
 
 
 def _token_violation() -> InvalidRequest:

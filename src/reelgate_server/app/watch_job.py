@@ -94,8 +94,10 @@ class WatchJob:
                 if self.is_stopping:
                     raise ServerStopping
                 limit = min(self.poll_interval, self.heartbeat_interval - silence)
-                if not await hints.wait(limit):
-                    silence += limit
+                before = self.clock.now()
+                is_hinted = await hints.wait(limit)
+                # A hint may come of nothing, so the wait before it is silence too; setting the wall clock is no wait.
+                silence += min(max(self.clock.now() - before, timedelta()), limit) if is_hinted else limit
                 if silence >= self.heartbeat_interval and present is not None:
                     yield JobUpdate(kind=UpdateKind.HEARTBEAT, sequence=sequence, job=present)
                     silence = timedelta()

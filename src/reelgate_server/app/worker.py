@@ -2,6 +2,10 @@
 
 There is no separate recovery: what a crash left behind is a due job whose lease has run out, and `DriveJob` knows from
 its state what to do.
+
+A claim that the store did not answer may have been made all the same. Nobody drives its jobs, so nobody may renew their
+leases either: after such a claim the worker goes on under another name, and renews a name only as long as it drives a
+job under it.
 """
 
 import asyncio
@@ -36,13 +40,15 @@ class Worker:
     clock: Clock
     drive: DriveJob
     owner: str
-    """Unique per process; leases carry it."""
+    """Unique per process; leases carry it, and a number."""
     concurrency: int
     """Jobs driven at once; > 0."""
     lease: timedelta
     """How long a job stays claimed after its driver died; renewed three times as often."""
     _is_stopping: bool = False
-    _running: set[asyncio.Task[None]] = field(default_factory=set)
+    _lost_claim_count: int = 0
+    _running: dict[asyncio.Task[None], str] = field(default_factory=dict)
+    """Every drive under way, and the name under which its job was claimed."""
 
     def stop(self) -> None:
         """Claim no more; `run` returns when the jobs at hand have been given back."""
@@ -59,42 +65,44 @@ class Worker:
                     if free <= 0:
                         await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
                         continue
-                    claimed = await self._claim(free)
+                    owner = f"{self.owner}.{self._lost_claim_count}"
+                    claimed = await self._claim(owner, free)
                     for job in claimed:
-                        task = group.create_task(self._drive_one(job))
-                        self._running.add(task)
-                        task.add_done_callback(self._running.discard)
+                        task = group.create_task(self._drive_one(job, owner))
+                        self._running[task] = owner
+                        task.add_done_callback(self._running.pop)
                     if len(claimed) < free:
                         await hints.wait(IDLE_INTERVAL)
                 if self._running:
                     await asyncio.wait(self._running)
                 renewal.cancel()
 
-    async def _claim(self, limit: int) -> list[Job]:
+    async def _claim(self, owner: str, limit: int) -> list[Job]:
         now = self.clock.now()
         try:
-            return await self.store.claim(self.owner, now=now, lease_until=now + self.lease, limit=limit)
+            return await self.store.claim(owner, now=now, lease_until=now + self.lease, limit=limit)
         except StoreUnavailable:
+            self._lost_claim_count += 1
             log.warning("claim failed", exc_info=True)
             await self.clock.sleep(FAULT_INTERVAL)
             return []
 
-    async def _drive_one(self, job: Job) -> None:
+    async def _drive_one(self, job: Job, owner: str) -> None:
         try:
-            await self.drive(job, self.owner)
+            await self.drive(job, owner)
         except StoreUnavailable:
             log.warning("drive interrupted by the store", job=job.job_id)
-            await self._give_back(job, FAULT_INTERVAL)
+            await self._give_back(job, owner, FAULT_INTERVAL)
         except Exception:
             # A bug met by one job must not stop the others. The job is tried again, and its deadline ends it.
             log.exception("drive failed", job=job.job_id)
-            await self._give_back(job, BUG_INTERVAL)
+            await self._give_back(job, owner, BUG_INTERVAL)
 
-    async def _give_back(self, job: Job, delay: timedelta) -> None:
+    async def _give_back(self, job: Job, owner: str, delay: timedelta) -> None:
         """Release a job whose drive broke off; until the store answers, or its lease would be renewed for ever."""
         while not self._is_stopping:
             try:
-                await self.store.release(job.job_id, self.owner, due_time=self.clock.now() + delay)
+                await self.store.release(job.job_id, owner, due_time=self.clock.now() + delay)
             except StoreUnavailable:
                 await self.clock.sleep(FAULT_INTERVAL)
             else:
@@ -104,6 +112,7 @@ class Worker:
         while True:
             await self.clock.sleep(self.lease / 3)
             try:
-                await self.store.renew(self.owner, lease_until=self.clock.now() + self.lease)
+                for owner in sorted(set(self._running.values())):
+                    await self.store.renew(owner, lease_until=self.clock.now() + self.lease)
             except StoreUnavailable:
                 log.warning("lease renewal failed", exc_info=True)

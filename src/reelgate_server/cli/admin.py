@@ -2,7 +2,7 @@
 
 import asyncio
 from decimal import Decimal, InvalidOperation
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -14,6 +14,9 @@ from reelgate_server.domain.accounts import Account
 from reelgate_server.domain.ids import KeyId, PlanName
 from reelgate_server.domain.money import to_micros
 from reelgate_server.ports.accounts import AccountNameTaken
+
+CREDIT_UNITS_MAX: Final = 1_000_000_000
+"""Of the plan's currency, in one credit. More is a slip; thousands of these still fit the ledger's 64-bit micros."""
 
 AccountName = Annotated[str, typer.Option("--account", help="The account's name.")]
 
@@ -87,8 +90,8 @@ async def _credit(operations: Operations, account_name: str, amount: str) -> str
         units = Decimal(amount)
     except InvalidOperation:
         raise Refusal(f"'{amount}' is not an amount of money") from None
-    if not units.is_finite() or to_micros(units) <= 0:
-        raise Refusal("the amount must be above zero")
+    if not units.is_finite() or not 0 < units <= CREDIT_UNITS_MAX or to_micros(units) == 0:
+        raise Refusal(f"the amount must be above zero, and at most {CREDIT_UNITS_MAX}")
     async with operations.open_accounts(Settings()) as accounts:
         balance = await accounts.credit(await _find(accounts, account_name), to_micros(units))
         return f"available: {balance.available.units()} {balance.available.currency}"

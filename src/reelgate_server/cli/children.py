@@ -5,9 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
+
+SHARE_MIN_S: Final = 0.5
+"""What the last process gets even if the others used up the limit."""
 
 _PR_SET_PDEATHSIG: Final = 1
 """From <linux/prctl.h>."""
@@ -33,11 +37,12 @@ def start(
 
 
 def stop(processes: Sequence[subprocess.Popen[bytes]], *, limit_s: float) -> None:
-    """Ask each process to end, in order, and kill it if it has not within its share of the limit."""
+    """Ask each process to end, in order, and kill those that have not when the limit is used up."""
+    deadline = time.monotonic() + limit_s
     for process in processes:
         process.terminate()
         try:
-            process.wait(limit_s / len(processes))
+            process.wait(max(deadline - time.monotonic(), SHARE_MIN_S))
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

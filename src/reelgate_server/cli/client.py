@@ -24,6 +24,8 @@ TARGET_DEFAULT: Final = "127.0.0.1:50051"
 CALL_LIMIT_S: Final = 30.0
 WATCH_ATTEMPT_COUNT_MAX: Final = 10
 """Times a broken watch is resumed without a new message."""
+RESUMABLE: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
+"""What a watch may be told when its server stops; cancelled, if it came at that very moment."""
 TERMINAL: Final = frozenset(
     {
         job_pb2.JOB_STATE_SUCCEEDED,
@@ -175,8 +177,7 @@ def _follow(stub: video_service_pb2_grpc.VideoServiceStub, job_id: str, key: str
                         return message.job
             except grpc.RpcError as error:
                 failure_count += 1
-                is_final = error.code() is not grpc.StatusCode.UNAVAILABLE
-                if is_final or failure_count > WATCH_ATTEMPT_COUNT_MAX:
+                if error.code() not in RESUMABLE or failure_count > WATCH_ATTEMPT_COUNT_MAX:
                     raise
 
 

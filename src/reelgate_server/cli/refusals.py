@@ -10,6 +10,7 @@ from pydantic_settings import SettingsError
 from rich.console import Console
 
 from reelgate_server.domain.errors import DomainError
+from reelgate_server.envoy import EnvoyNotFound
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,7 +31,7 @@ def told_plainly(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except grpc.RpcError as error:
             refuse(f"{error.code().name}: {error.details()}")
-        except (Refusal, DomainError, SettingsError, ValueError, OSError, RuntimeError) as error:
+        except (Refusal, EnvoyNotFound, DomainError, SettingsError, ValueError, OSError, RuntimeError) as error:
             refuse(str(error))
         raise typer.Exit(1)
 

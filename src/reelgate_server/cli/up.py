@@ -154,6 +154,7 @@ class _Supervisor:
         _console.print(
             f"SIMULATED: {simulated} models have no provider credentials; the local renderer stands in for them.",
             highlight=False,
+            soft_wrap=True,
         )
         _console.print(f"Keys: source {path}", highlight=False, soft_wrap=True)
         _console.print(

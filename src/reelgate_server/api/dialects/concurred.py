@@ -132,8 +132,10 @@ class ConcurredServicer(concurred_service_pb2_grpc.ConcurredServiceServicer):
         fields.check()
         model = self.catalogue.get(MODEL_DEFAULT if name is None else name, Surface.CONCURRED)
         variant = self.catalogue.row(ModelId(model.model_id + IMAGE_SUFFIX))
-        has_variant = variant is not None and Surface.CONCURRED in variant.surfaces
-        return variant if request.HasField("image_url") and has_variant and variant is not None else model
+        has_image = request.image_url.WhichOneof("kind") not in {None, "null_value"}
+        if has_image and variant is not None and Surface.CONCURRED in variant.surfaces:
+            return variant
+        return model
 
 
 def _read_generate(request: pb.GenerateVideoRequest, model: Model) -> JobRequest:

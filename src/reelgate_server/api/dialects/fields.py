@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 
 from reelgate_server.api.convert import from_value
 from reelgate_server.domain.errors import FieldViolation, InvalidRequest
+from reelgate_server.domain.spec import prompt_violations
 
 SECONDS_MAX = 86_400
 """Larger numbers are read as this one, which no model allows, so that any number fits a duration."""
@@ -25,6 +26,21 @@ class Fields:
     def text(self, name: str, *, violation_name: str | None = None) -> str | None:
         """A string; None if it is absent, null, or of another type, which is remembered."""
         return self._typed(name, str, "must be a string", violation_name)
+
+    def required_text(self, name: str) -> str:
+        """A string that must be there and not be empty; empty if it is not so, which is remembered."""
+        violation_count = len(self._violations)
+        text = self.text(name) or ""
+        if not text and len(self._violations) == violation_count:
+            self.add(FieldViolation(name, "is required", is_missing=True))
+        return text
+
+    def prompt(self) -> str:
+        """The field `prompt`, by the rules that hold for every model; otherwise as `required_text`."""
+        text = self.required_text("prompt")
+        if text:
+            self._violations.extend(prompt_violations(text))
+        return text
 
     def whole_seconds(self, name: str) -> timedelta | None:
         """A whole number of seconds, given as a number; otherwise as `text`. The violation names `clip_duration`."""

@@ -23,7 +23,6 @@ from reelgate_server.domain.errors import (
     CredentialRevoked,
     CredentialUnknown,
     DomainError,
-    FieldViolation,
     InsufficientBalance,
     InvalidRequest,
     InvalidSpec,
@@ -34,7 +33,7 @@ from reelgate_server.domain.errors import (
 )
 from reelgate_server.domain.job import Job
 from reelgate_server.domain.lifecycle import JobState
-from reelgate_server.domain.spec import JobRequest, prompt_violations, whole_seconds
+from reelgate_server.domain.spec import JobRequest, whole_seconds
 from reelgate_server.ports.store import JobStore
 
 STATUS: Final[Mapping[JobState, str]] = {
@@ -122,16 +121,12 @@ class GeekHubServicer(geekhub_service_pb2_grpc.GeekHubServiceServicer):
 
 def _read_create(request: pb.CreateVideoRequest) -> JobRequest:
     fields = Fields(request)
-    model = fields.text("model")
-    if not model:
-        fields.add(FieldViolation("model", "is required", is_missing=True))
-    prompt = fields.text("prompt") or ""
-    for violation in prompt_violations(prompt):
-        fields.add(violation)
+    model = fields.required_text("model")
+    prompt = fields.prompt()
     duration = fields.whole_seconds("duration")
     aspect_ratio = fields.text("aspect_ratio")
     fields.check()
-    return JobRequest(model=model or "", prompt=prompt, clip_duration=duration, aspect_ratio=aspect_ratio)
+    return JobRequest(model=model, prompt=prompt, clip_duration=duration, aspect_ratio=aspect_ratio)
 
 
 def _to_video_job(job: Job, media_url: MediaUrl) -> pb.VideoJob:

@@ -37,7 +37,7 @@ from reelgate_server.domain.job import Job
 from reelgate_server.domain.ledger import charged
 from reelgate_server.domain.lifecycle import JobState
 from reelgate_server.domain.pricing import price
-from reelgate_server.domain.spec import JobRequest, whole_seconds
+from reelgate_server.domain.spec import JobRequest, resolve_durations, whole_seconds
 from reelgate_server.ports.store import JobStore
 
 STATUS: Final[Mapping[JobState, str]] = {
@@ -110,9 +110,9 @@ class KymaServicer(kyma_service_pb2_grpc.KymaServiceServicer):
         key = _read_idempotency_key(request)
         job = await self.create.find_replay(caller, key)
         if job is None:
-            self.catalogue.get(_read_model(request), Surface.KYMA)
+            model = self.create.find_model(_read_model(request), Surface.KYMA)
             outcome = await self.create(
-                caller, Surface.KYMA, _read_create(request), idempotency_key=key, is_reuse_refused=False
+                caller, Surface.KYMA, _read_create(request, model), idempotency_key=key, is_reuse_refused=False
             )
             job = outcome.job
             if not outcome.is_replay:
@@ -163,17 +163,18 @@ def _read_idempotency_key(request: pb.CreateVideoRequest) -> str | None:
 
 def _read_model(request: pb.CreateVideoRequest) -> str:
     fields = Fields(request)
-    model = fields.text("model")
-    if not model:
-        fields.add(FieldViolation("model", "is required", is_missing=True))
+    model = fields.required_text("model")
     fields.check()
-    return model or ""
+    return model
 
 
-def _read_create(request: pb.CreateVideoRequest) -> JobRequest:
+def _read_create(request: pb.CreateVideoRequest, model: Model) -> JobRequest:
     fields = Fields(request)
-    prompt = fields.text("prompt")
+    prompt = fields.prompt()
     duration = fields.whole_seconds("duration")
+    fields.check()
+    # What the model allows is a part of the check of the duration, which comes before the rest.
+    resolve_durations(duration, model)
     image_url = fields.text("image_url")
     extra = fields.json_object("extra")
     aspect_ratio = extra.get("aspect_ratio")
@@ -181,8 +182,8 @@ def _read_create(request: pb.CreateVideoRequest) -> JobRequest:
         fields.add(FieldViolation("aspect_ratio", "must be a string"))
     fields.check()
     return JobRequest(
-        model=_read_model(request),
-        prompt=prompt or "",
+        model=model.model_id,
+        prompt=prompt,
         clip_duration=duration,
         aspect_ratio=aspect_ratio,
         image_url=image_url,

@@ -27,7 +27,7 @@ _shape: ContextVar[ErrorShape] = ContextVar("_shape", default=geekhub_error)
 """Who answers the present call. Each call runs in a task, hence in a context, of its own."""
 
 
-def shared_error(error: DomainError | None, request_id: str) -> HttpError:
+def shared_error(error: DomainError | None, request_id: str) -> HttpError | None:
     """Say an error as the dialect does that answers this call: GeekHub, until a Kyma plan is known."""
     return _shape.get()(error, request_id)
 
@@ -70,6 +70,8 @@ def parse_json(data: bytes, message: M) -> M:
     """
     try:
         plain = json.loads(data.decode() or "{}", parse_constant=_refuse_constant)
+        if not isinstance(plain, dict):
+            raise TypeError
         return json_format.ParseDict(plain, message, ignore_unknown_fields=True)
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError, json_format.Error):
         raise InvalidRequest([FieldViolation("body", "must be a JSON object")]) from None
@@ -81,7 +83,21 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _to_body(message: Message) -> httpbody_pb2.HttpBody:
-    plain: dict[str, Any] = json_format.MessageToDict(
+    plain = json_format.MessageToDict(
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
-    return httpbody_pb2.HttpBody(content_type="application/json", data=json.dumps(plain, ensure_ascii=False).encode())
+    text = json.dumps(_whole(plain), ensure_ascii=False)
+    return httpbody_pb2.HttpBody(content_type="application/json", data=text.encode())
+
+
+def _whole(plain: Any) -> Any:
+    """Write whole numbers without a fraction, as Envoy does: many clients read `5.0` as no integer."""
+    match plain:
+        case dict():
+            return {name: _whole(value) for name, value in plain.items()}
+        case list():
+            return [_whole(value) for value in plain]
+        case float() if plain.is_integer():
+            return int(plain)
+        case _:
+            return plain

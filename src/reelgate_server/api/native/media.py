@@ -8,11 +8,20 @@ from google.api import httpbody_pb2
 
 from reelgate.v1 import media_service_pb2, media_service_pb2_grpc
 from reelgate_server.api.byte_range import ByteRange, is_none_match, select_range
+from reelgate_server.api.http_error import HttpError
 from reelgate_server.api.metadata import CONTENT_LENGTH, HTTP_STATUS, Context, read
+from reelgate_server.domain.errors import DomainError, RangeNotSatisfiable
 from reelgate_server.ports.media import BUCKET, MediaStore
 
-METHOD_HEADER = "x-http-method"
-"""The HTTP method, which Envoy's filter passes on: after transcoding, HEAD and GET look the same."""
+METHOD_HEADER = "x-envoy-original-method"
+"""The HTTP method, which Envoy's transcoder passes on: after it, HEAD and GET look the same."""
+
+
+def media_error(error: DomainError | None, request_id: str) -> HttpError | None:  # noqa: ARG001 (the body is the status)
+    """Say what gRPC's codes cannot: a range that lies beyond the file, as RFC 9110, section 15.5.17, wants it."""
+    if isinstance(error, RangeNotSatisfiable):
+        return HttpError(416, None, {"content-range": f"bytes */{error.size_bytes}"})
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
