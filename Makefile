@@ -110,11 +110,12 @@ check-gen: gen ## Refuse generated files that are stale
 
 .PHONY: breaking
 breaking: $(VENV)/.develops ## Refuse changes that break clients of the released contract
-	$(BIN)/buf breaking proto --against $(RELEASED)
+	$(BIN)/buf build proto --output build/contract.binpb
+	$(BIN)/buf breaking build/contract.binpb --against $(RELEASED)
 
 .PHONY: release-contract
 release-contract: $(VENV)/.develops ## Make the present contract the released one; part of a release, never of a change
-	$(BIN)/buf build proto --output $(RELEASED)
+	$(BIN)/buf build proto --exclude-source-info --output $(RELEASED)
 
 .PHONY: check-envoy
 check-envoy: $(VENV)/.develops ## Let Envoy validate its configuration

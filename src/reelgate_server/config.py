@@ -9,8 +9,9 @@ import os
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from reelgate_server.domain.accounts import AmbiguousSubmit, BillingPolicy, Plan, Surface
@@ -18,6 +19,18 @@ from reelgate_server.domain.ids import PlanName
 
 CONFIG_FILE_VARIABLE = "REELGATE_CONFIG"
 """Names the TOML file; none is read if it is unset."""
+
+
+def _read_number(value: object) -> object:
+    """Read a number of seconds, which a variable can only hold as text; what is no number is left to pydantic."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_read_number)]
+"""A length of time: seconds, or ISO 8601 such as `PT15S`."""
 
 
 class Group(BaseModel):
@@ -35,9 +48,9 @@ class GrpcServerSettings(Group):
     """0 lets the system choose."""
     concurrent_call_count_max: int = Field(default=20_000, gt=0)
     """Calls at once, open watches included; more are refused with RESOURCE_EXHAUSTED."""
-    drain_delay: timedelta = timedelta(seconds=1)
+    drain_delay: Duration = Field(default=timedelta(seconds=1), ge=timedelta(), le=timedelta(minutes=5))
     """How long calls are still taken after health checks say otherwise, so that proxies have noticed."""
-    stop_grace: timedelta = timedelta(seconds=5)
+    stop_grace: Duration = Field(default=timedelta(seconds=5), ge=timedelta(), le=timedelta(hours=1))
     """How long open calls may go on after that. `make run` allows 10 s in all."""
 
 
@@ -73,16 +86,20 @@ class WorkerSettings(Group):
 
     concurrency: int = Field(default=64, gt=0)
     """Jobs driven at once by this process. Waiting for a render takes no place."""
-    lease: timedelta = timedelta(seconds=10)
+    lease: Duration = Field(default=timedelta(seconds=10), ge=timedelta(seconds=1), le=timedelta(minutes=10))
     """How long a job stays claimed after its driver died."""
 
 
 class WatchSettings(Group):
     """Open watches."""
 
-    heartbeat_interval: timedelta = timedelta(seconds=15)
-    """The longest silence of a stream. Proxies cut streams that are idle for a minute or more."""
-    poll_interval: timedelta = timedelta(seconds=2)
+    heartbeat_interval: Duration = Field(
+        default=timedelta(seconds=15), ge=timedelta(milliseconds=100), le=timedelta(seconds=60)
+    )
+    """The longest silence of a stream. Envoy cuts a watch that is silent for 90 s."""
+    poll_interval: Duration = Field(
+        default=timedelta(seconds=2), ge=timedelta(milliseconds=100), le=timedelta(minutes=1)
+    )
     """How long a change made by another process may go unseen."""
 
 
@@ -90,9 +107,9 @@ class PlanSettings(Group):
     """The terms of an account; DESIGN: money."""
 
     currency: str = Field(default="USD", pattern="^[A-Z]{3}$")
-    markup: Decimal = Field(default=Decimal(1), gt=0)
+    markup: Decimal = Field(default=Decimal(1), gt=0, le=1000, decimal_places=6)
     """Factor on the provider's cost."""
-    fx: Decimal = Field(default=Decimal(1), gt=0)
+    fx: Decimal = Field(default=Decimal(1), gt=0, le=1_000_000, decimal_places=6)
     """Units of `currency` for one US dollar."""
     billing: BillingPolicy = BillingPolicy.HOLD
     surface: Surface = Surface.NATIVE
@@ -139,7 +156,7 @@ class Settings(BaseSettings):
     """By name; added to `PLANS_DEFAULT`."""
     catalogue_path: Path | None = None
     """A catalogue file whose rows replace or extend the shipped ones."""
-    geekhub_submit_wait: timedelta = timedelta(milliseconds=100)
+    geekhub_submit_wait: Duration = Field(default=timedelta(milliseconds=100), ge=timedelta(), le=timedelta(seconds=10))
     """How long GeekHub's create waits for the submit to have been tried."""
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
@@ -154,6 +171,9 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments over the environment over the file that `REELGATE_CONFIG` names."""
         path = os.environ.get(CONFIG_FILE_VARIABLE)
+        if path and not Path(path).is_file():
+            message = f"{CONFIG_FILE_VARIABLE} names {path}, which is no file"
+            raise ValueError(message)
         file = (TomlConfigSettingsSource(settings_cls, Path(path)),) if path else ()
         return (init_settings, env_settings, *file)
 

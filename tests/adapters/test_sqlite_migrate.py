@@ -35,6 +35,8 @@ def test_migrating_makes_the_expected_schema(path: Path, bare: sqlite3.Connectio
     named = bare.execute("SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY type, name")
     assert named.fetchall() == [
         ("index", "jobs_by_account"),
+        ("index", "jobs_by_account_and_model"),
+        ("index", "jobs_by_account_and_state"),
         ("index", "jobs_by_due_time"),
         ("index", "jobs_by_idempotency_key"),
         ("index", "jobs_by_lease_owner"),

@@ -5,19 +5,25 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
+import aiosqlite
 import pytest
+from structlog.testing import capture_logs
 
 from reelgate_server.adapters.store.connection import connect
+from reelgate_server.adapters.store.group_writer import GroupWriter
 from reelgate_server.adapters.store.migrate import migrate
 from reelgate_server.adapters.store.queries import SQL
 from reelgate_server.adapters.store.sqlite import SqliteStore
 from reelgate_server.domain.errors import StoreUnavailable
 from reelgate_server.domain.events import Cancelled
+from reelgate_server.domain.lifecycle import JobState
 from reelgate_server.ports.store import JobFilter
 from tests.support.builders import (
     NOON,
@@ -29,6 +35,7 @@ from tests.support.builders import (
     make_credit,
     make_job,
     make_key,
+    make_spec,
     usd,
 )
 from tests.support.store_steps import append, create, create_unpaid
@@ -128,6 +135,10 @@ def test_no_statement_reads_a_whole_table(bare: sqlite3.Connection, name: str) -
         ("claim", "SEARCH jobs USING COVERING INDEX jobs_by_due_time (due_time<?)"),
         ("events_after", "SEARCH events USING INDEX sqlite_autoindex_events_1 (job_id=? AND sequence>?)"),
         ("list_jobs", "SEARCH jobs USING INDEX jobs_by_account (account_id=? AND job_id<?)"),
+        (
+            "list_jobs_of_model",
+            "SEARCH jobs USING INDEX jobs_by_account_and_model (account_id=? AND model=? AND job_id<?)",
+        ),
         ("renew", "SEARCH jobs USING INDEX jobs_by_lease_owner (lease_owner=?)"),
         ("list_transfers", "SEARCH transfers USING INTEGER PRIMARY KEY (rowid<?)"),
     ],
@@ -136,6 +147,133 @@ def test_what_must_be_fast_walks_an_index_in_order(bare: sqlite3.Connection, nam
     plan = _plan(bare, name)
     assert step in plan
     assert not [each for each in plan if "TEMP B-TREE" in each]
+
+
+def test_jobs_of_a_state_are_read_from_an_index_alone_until_a_page_is_full(bare: sqlite3.Connection) -> None:
+    plan = _plan(bare, "list_jobs_of_states")
+    assert [step for step in plan if " jobs " in step] == [
+        "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)",
+        "SEARCH jobs USING COVERING INDEX jobs_by_account_and_state (account_id=? AND state=? AND job_id<?)",
+    ]
+    # What is sorted is at most a page of each wanted state.
+    assert [step for step in plan if "TEMP B-TREE" in step] == ["USE TEMP B-TREE FOR ORDER BY"]
+
+
+@pytest.mark.parametrize(
+    ("job_filter", "found"),
+    [
+        (JobFilter(model="veo-3"), 1),
+        (JobFilter(states=frozenset({JobState.CANCELLED})), 2),
+        (JobFilter(model="veo-3", states=frozenset({JobState.CANCELLED, JobState.FAILED})), 1),
+    ],
+)
+async def test_a_rare_job_is_found_without_reading_the_others(
+    path: Path, store: SqliteStore, job_filter: JobFilter, found: int
+) -> None:
+    for number, model in ((1, "veo-3"), (2, "kling-3-pro")):
+        job = await create_unpaid(store, number, spec=make_spec(model=model))
+        await append(store, job, Cancelled(event_time=NOON))
+    await asyncio.gather(*(create_unpaid(store, number) for number in range(3, 2003)))
+    step_count = 0
+
+    def count() -> int:
+        nonlocal step_count
+        step_count += 1
+        return 0
+
+    async with _assembled(path) as (assembled, lists, _):
+        await lists.set_progress_handler(count, 1)
+        jobs = await assembled.list_jobs(account_id(), job_filter, before=None, limit=10)
+    assert len(jobs) == found
+    assert 0 < step_count < 500
+
+
+async def test_a_list_that_takes_long_does_not_hold_up_a_log(path: Path, store: SqliteStore) -> None:
+    await create_unpaid(store)
+    gate = Gate()
+    async with _assembled(path) as (assembled, lists, _), asyncio.TaskGroup() as tasks:
+        await lists.set_progress_handler(gate, 1)
+        jobs = tasks.create_task(assembled.list_jobs(account_id(), JobFilter(), before=None, limit=1))
+        transfers = tasks.create_task(assembled.list_transfers(None, before=None, limit=1))
+        await gate.reached()
+        assert len(await assembled.events_after(job_id(1), 0)) == 1
+        assert not jobs.done()
+        gate.open()
+    assert len(jobs.result()) == 1
+    assert transfers.result() == []
+
+
+async def test_a_log_that_has_not_grown_is_not_read(path: Path, store: SqliteStore) -> None:
+    job = await create_unpaid(store)
+    gate = Gate()
+    async with _assembled(path) as (assembled, _, logs), asyncio.TaskGroup() as tasks:
+        await logs.set_progress_handler(gate, 1)
+        under_way = tasks.create_task(assembled.events_after(job_id(1), 0))
+        await gate.reached()
+        assert await assembled.events_after(job_id(1), 1) == []
+        assert await assembled.events_after(job_id(1), 2) == []
+        assert await assembled.events_after(job_id(2), 0) == []
+        assert not under_way.done()
+        gate.open()
+    assert len(under_way.result()) == 1
+    await append(store, job, Cancelled(event_time=NOON))
+    assert len(await store.events_after(job_id(1), 1)) == 1
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        """replace(document, '"state":"pending"', '"state":"dreaming"')""",
+        "json_remove(document, '$.spec')",
+        "'A kite over the sea'",
+        "''",
+        "CAST(x'ff' AS TEXT)",
+    ],
+)
+async def test_a_job_that_cannot_be_read_stays_leased_and_the_others_are_claimed(
+    store: SqliteStore, bare: sqlite3.Connection, document: str
+) -> None:
+    for number in (1, 2, 3):
+        await create_unpaid(store, number)
+    (before,) = bare.execute("SELECT document FROM jobs WHERE job_id = ?", [job_id(2)]).fetchone()
+    bare.execute(f"UPDATE jobs SET document = {document} WHERE job_id = ?", [job_id(2)])  # noqa: S608 (from the table above)
+    assert bare.execute("SELECT document != ? FROM jobs WHERE job_id = ?", [before, job_id(2)]).fetchone() == (1,)
+    with capture_logs() as lines:
+        claimed = await store.claim("one", now=NOON, lease_until=after_noon(30), limit=10)
+        assert [job.job_id for job in claimed] == [job_id(1), job_id(3)]
+        assert await store.claim("two", now=after_noon(29), lease_until=after_noon(59), limit=10) == []
+    assert lines == [{"event": "unreadable job", "job": job_id(2), "log_level": "error"}]
+    claimed = await store.claim("two", now=after_noon(30), lease_until=after_noon(60), limit=10)
+    assert [job.job_id for job in claimed] == [job_id(1), job_id(3)]
+
+
+async def test_a_damaged_file_is_unavailable_and_what_is_whole_in_it_goes_on(path: Path) -> None:
+    async with await SqliteStore.open(path) as store:
+        await store.create_account(make_account())
+        await create_unpaid(store)
+    _damage(path, "jobs", "sqlite_autoindex_jobs_1", "jobs_by_account", "jobs_by_due_time", "transfers")
+    async with await SqliteStore.open(path) as store:
+        calls: list[Callable[[], Awaitable[object]]] = [
+            lambda: store.load_job(job_id(1)),
+            lambda: store.list_jobs(account_id(), JobFilter(), before=None, limit=1),
+            lambda: store.list_transfers(None, before=None, limit=1),
+            lambda: store.events_after(job_id(1), 0),
+            lambda: store.claim("one", now=NOON, lease_until=NOON, limit=1),
+            lambda: create_unpaid(store, 2),
+            lambda: store.record_transfer(make_credit()),
+        ]
+        for call in calls:
+            with pytest.raises(StoreUnavailable) as unavailable:
+                await call()
+            assert str(unavailable.value.__cause__) == "database disk image is malformed"
+        await store.create_key(make_key())
+        assert await store.find_key(f"{1:064x}") == (make_key(), make_account())
+
+
+async def test_a_file_that_is_no_database_is_unavailable(path: Path) -> None:
+    path.write_bytes(b"A kite over the sea. " * 500)  # noqa: ASYNC240 (a small local file)
+    with pytest.raises(StoreUnavailable):
+        await SqliteStore.open(path)
 
 
 async def test_while_another_process_writes_for_long_changes_are_unavailable_and_reads_go_on(
@@ -251,6 +389,52 @@ async def test_what_was_committed_survives_a_kill(path: Path) -> None:
         assert len(await store.claim("one", now=after_noon(1), lease_until=after_noon(2), limit=100)) == 40
         balance = await store.load_balance(account_id(), "USD")
         assert (balance.posted, balance.held) == (usd(10_000_000), usd(4_000_000))
+
+
+class Gate:
+    """A progress handler that keeps its connection in the middle of a statement until it is let go."""
+
+    def __init__(self) -> None:
+        """Begin closed."""
+        self._reached = threading.Event()
+        self._opened = threading.Event()
+
+    def __call__(self) -> int:
+        """Wait, then let the statement go on."""
+        self._reached.set()
+        return 0 if self._opened.wait(timeout=10) else 1
+
+    async def reached(self) -> None:
+        """Return when a statement is under way."""
+        assert await asyncio.to_thread(self._reached.wait, 10)
+
+    def open(self) -> None:
+        """Let it go on."""
+        self._opened.set()
+
+
+@asynccontextmanager
+async def _assembled(path: Path) -> AsyncIterator[tuple[SqliteStore, aiosqlite.Connection, aiosqlite.Connection]]:
+    """A store, with its connections for lists and for logs within reach."""
+    async with AsyncExitStack() as resources:
+        writer = await GroupWriter.open(partial(connect, path, busy_timeout=SHORT))
+        resources.push_async_callback(writer.close)
+        reader = partial(connect, path, busy_timeout=SHORT, is_reader=True)
+        lists = await resources.enter_async_context(aiosqlite.Connection(reader, iter_chunk_size=64))
+        logs = await resources.enter_async_context(aiosqlite.Connection(reader, iter_chunk_size=64))
+        points = resources.enter_context(closing(reader()))
+        yield SqliteStore(writer, points=points, lists=lists, logs=logs, resources=resources), lists, logs
+
+
+def _damage(path: Path, *names: str) -> None:
+    """Overwrite the first page of some tables and indexes."""
+    with closing(sqlite3.connect(path)) as connection:
+        (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+        roots = dict(connection.execute("SELECT name, rootpage FROM sqlite_schema"))
+    with path.open("r+b") as file:
+        for name in names:
+            file.seek((roots[name] - 1) * page_size)
+            file.write(b"\xff" * page_size)
 
 
 def _plan(connection: sqlite3.Connection, name: str) -> list[str]:

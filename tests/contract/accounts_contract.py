@@ -158,6 +158,21 @@ class LedgerContract:
         assert (balance.posted, balance.held) == (usd(0), usd(1_000_000))
         assert len(await store.list_transfers(None, before=None, limit=10)) == 5
 
+    @pytest.mark.parametrize("amount_micros", [1 << 63, 1 << 200, (1 << 63) - 1_000_000])
+    async def test_what_no_column_can_hold_is_refused_and_changes_nothing(
+        self, store: Store, amount_micros: int
+    ) -> None:
+        await store.record_transfer(make_credit(1))
+        outcomes = await asyncio.gather(
+            store.record_transfer(make_credit(2)),
+            store.record_transfer(make_credit(3, amount_micros=amount_micros)),
+            store.record_transfer(make_credit(4)),
+            return_exceptions=True,
+        )
+        assert [type(outcome) for outcome in outcomes] == [type(None), LedgerRuleBroken, type(None)]
+        assert (await store.load_balance(account_id(), "USD")).posted == usd(3_000_000)
+        assert await _listed(store, None) == ["credit-4", "credit-2", "credit-1"]
+
     async def test_transfers_are_listed_newest_first(self, store: Store) -> None:
         for number in (3, 1, 2):
             await store.record_transfer(make_credit(number))

@@ -53,6 +53,12 @@ class ClaimContract:
         await _claim(store, "one", lease=30)
         assert await _claim(store, "two", at=30) == [job_id(1)]
 
+    async def test_a_lease_that_the_clock_set_back_made_too_long_has_run_out(self, store: Store) -> None:
+        await create_unpaid(store)
+        assert await _claim(store, "one", at=7200, lease=30) == [job_id(1)]
+        assert await _claim(store, "two", at=3630) == []
+        assert await _claim(store, "two", at=3629.999999) == [job_id(1)]
+
     async def test_leased_jobs_do_not_stand_in_the_way_of_others(self, store: Store) -> None:
         for number in (1, 2, 3):
             await _create(store, number, due=number)

@@ -302,6 +302,8 @@ class ListContract:
             (JobFilter(states=frozenset()), []),
             (JobFilter(model="veo-3"), [3, 2]),
             (JobFilter(model="veo-3", states=frozenset({JobState.CANCELLED})), [2]),
+            (JobFilter(model="veo-3", states=frozenset({JobState.CANCELLED, JobState.PENDING})), [3, 2]),
+            (JobFilter(model="veo-3", states=frozenset()), []),
         ],
     )
     async def test_a_filter_shows_the_jobs_that_match_it(
@@ -318,6 +320,17 @@ class ListContract:
             await create_unpaid(store, number, spec=make_spec(model="veo-3" if number % 2 else "kling-3-pro"))
         jobs = await store.list_jobs(account_id(), JobFilter(model="veo-3"), before=job_id(5), limit=2)
         assert [job.job_id for job in jobs] == [job_id(3), job_id(1)]
+
+    async def test_a_page_of_several_states_is_in_one_order(self, store: Store) -> None:
+        for number in range(1, 8):
+            job = await create_unpaid(store, number)
+            if number in {2, 3, 6}:
+                await append(store, job, Cancelled(event_time=after_noon(1)))
+        either = JobFilter(states=frozenset({JobState.CANCELLED, JobState.PENDING}))
+        first = await store.list_jobs(account_id(), either, before=None, limit=3)
+        assert [job.job_id for job in first] == [job_id(7), job_id(6), job_id(5)]
+        second = await store.list_jobs(account_id(), either, before=job_id(5), limit=3)
+        assert [job.job_id for job in second] == [job_id(4), job_id(3), job_id(2)]
 
 
 async def _assert_ten_of_a_hundred(store: Store, outcomes: list[Job | BaseException]) -> None:

@@ -22,6 +22,7 @@ from reelgate_server.domain.errors import (
     ModelUnavailable,
     RangeNotSatisfiable,
     SequenceOutOfRange,
+    ServerBusy,
     ServerStopping,
     StoreContended,
     StoreUnavailable,
@@ -54,6 +55,7 @@ MESSAGES = [
     (MediaUnavailable(), "The media store is not available; try again."),
     (StoreUnavailable(), "The store is not available; try again."),
     (StoreContended(), "The job changed while this was tried; try again."),
+    (ServerBusy(), "The server is busy; try again."),
     (ServerStopping(), "The server is stopping; continue on another connection."),
     (IllegalTransition("failed", "Stored"), "Stored is not possible in state failed."),
 ]

@@ -1,13 +1,24 @@
 """The command line against a running product, as a user who has sourced `dev.env` calls it."""
 
+import hashlib
 import json
 import re
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
 
-from tests.support.product import Product, bearer, create, follow, run_reelgate, small_job
+from reelgate.v1 import job_pb2, video_service_pb2, video_service_pb2_grpc
+from reelgate_server.cli.client import download
+from reelgate_server.cli.follow import Patience
+from reelgate_server.cli.follow import follow as watch
+from reelgate_server.cli.refusals import Refusal
+from tests.support.product import CHANNEL_OPTIONS, Product, auth, bearer, create, follow, run_reelgate, small_job
 from tests.support.video_probe import probe
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
@@ -104,6 +115,8 @@ def test_accounts_keys_and_credit_are_made_beside_the_running_server_and_a_revok
         (("accounts", "create", "dev-kyma"), "there is an account 'dev-kyma' already"),
         (("accounts", "create", "x", "--plan", "gold"), "there is no plan 'gold'"),
         (("accounts", "create", ""), "an account's name has 1 to 100 characters"),
+        (("keys", "create", "--account", "dev-kyma", "--name", ""), "a key's name has 1 to 100 characters"),
+        (("keys", "create", "--account", "dev-kyma", "--name", "x" * 101), "a key's name has 1 to 100 characters"),
         (("keys", "create", "--account", "nobody", "--name", "x"), "there is no account 'nobody'"),
         (("keys", "revoke", "nothing"), "there is no key nothing"),
         (("credit", "lots", "--account", "dev-kyma"), "'lots' is not an amount of money"),
@@ -128,3 +141,141 @@ def test_a_server_that_is_not_there_is_told_in_one_line() -> None:
     finished = run_reelgate("jobs", "list", "--key", "x", "--target", "127.0.0.1:1")
     assert finished.returncode == 1
     assert finished.stderr.startswith("reelgate: UNAVAILABLE")
+
+
+def test_an_account_whose_plan_is_gone_is_told_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "reelgate.toml"
+    path.write_text("[plans.gold]\n", encoding="utf-8")
+    today = {"REELGATE_STORE__PATH": str(tmp_path / "store.sqlite3")}
+    before = {**today, "REELGATE_CONFIG": str(path)}
+    assert run_reelgate("migrate", environment=today).returncode == 0
+    assert run_reelgate("accounts", "create", "midas", "--plan", "gold", environment=before).returncode == 0
+    for arguments in (("keys", "create", "--account", "midas", "--name", "x"), ("credit", "1", "--account", "midas")):
+        assert run_reelgate(*arguments, environment=before).returncode == 0
+        refused = run_reelgate(*arguments, environment=today)
+        message = "reelgate: account 'midas' is on plan 'gold', which is no longer configured\n"
+        assert (refused.returncode, refused.stderr) == (1, message)
+
+
+Script = Iterator[tuple[int, "job_pb2.JobState"]]
+
+
+class Unsteady(video_service_pb2_grpc.VideoServiceServicer):
+    """Answers each watch by the next of some scripts, and further ones by the last."""
+
+    def __init__(self, *scripts: Callable[[int, grpc.ServicerContext], Script]) -> None:
+        self.scripts = scripts
+        self.asked: list[int] = []
+
+    def GetJob(self, request: video_service_pb2.GetJobRequest, context: grpc.ServicerContext) -> job_pb2.Job:  # noqa: N802 (the contract's name)
+        return job_pb2.Job(job_id=request.job_id, state=job_pb2.JOB_STATE_PROCESSING)
+
+    def WatchJob(  # noqa: N802 (the contract's name)
+        self, request: video_service_pb2.WatchJobRequest, context: grpc.ServicerContext
+    ) -> Iterator[video_service_pb2.WatchJobResponse]:
+        self.asked.append(request.after_sequence)
+        script = self.scripts[min(len(self.asked), len(self.scripts)) - 1]
+        for sequence, state in script(request.after_sequence, context):
+            job = job_pb2.Job(job_id=request.job_id, state=state)
+            yield video_service_pb2.WatchJobResponse(sequence=sequence, job=job)
+
+    @contextmanager
+    def serve(self) -> Iterator[str]:
+        """Serve for as long as the context lasts; yields the address."""
+        server = grpc.server(ThreadPoolExecutor(2))
+        video_service_pb2_grpc.add_VideoServiceServicer_to_server(self, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            server.stop(None).wait()
+
+
+IMPATIENCE = Patience(attempt_count_max=4, answer_limit_s=0.5, pause_s_min=0.05, pause_s_max=0.15)
+
+
+def snapshot_then_stop(after: int, context: grpc.ServicerContext) -> Script:
+    """As a server that drains."""
+    yield after, job_pb2.JOB_STATE_PROCESSING
+    context.abort(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
+
+
+def snapshot_then_end(after: int, context: grpc.ServicerContext) -> Script:
+    """Cut off without an error."""
+    yield after, job_pb2.JOB_STATE_PROCESSING
+
+
+def one_event_then_end(after: int, context: grpc.ServicerContext) -> Script:
+    """A step forward."""
+    yield after, job_pb2.JOB_STATE_PROCESSING
+    yield after + 1, job_pb2.JOB_STATE_PROCESSING
+
+
+def the_end(after: int, context: grpc.ServicerContext) -> Script:
+    """What everybody waits for."""
+    yield after + 1, job_pb2.JOB_STATE_SUCCEEDED
+
+
+def follow_at(target: str, seen: list[job_pb2.Job]) -> job_pb2.Job:
+    with grpc.insecure_channel(target, options=CHANNEL_OPTIONS) as channel:
+        return watch(channel, "a-job", auth("x"), seen.append, IMPATIENCE)
+
+
+def test_a_broken_watch_goes_on_after_the_last_event_for_as_long_as_there_are_new_ones() -> None:
+    steps = [snapshot_then_stop, snapshot_then_end, one_event_then_end] * 3
+    server = Unsteady(*steps, the_end)  # type: ignore[abstract]
+    seen: list[job_pb2.Job] = []
+    with server.serve() as target:
+        assert follow_at(target, seen).state == job_pb2.JOB_STATE_SUCCEEDED
+    assert server.asked == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]
+    assert len(seen) == 13
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [(snapshot_then_stop, "UNAVAILABLE: the server is stopping"), (snapshot_then_end, "the stream ended early")],
+)
+def test_a_watch_without_progress_pauses_and_then_says_how_to_resume(
+    script: Callable[[int, grpc.ServicerContext], Script], reason: str
+) -> None:
+    server = Unsteady(script)  # type: ignore[abstract]
+    begin = time.monotonic()
+    with server.serve() as target, pytest.raises(Refusal) as refused:
+        follow_at(target, [])
+    assert time.monotonic() - begin >= 0.05 + 0.1 + 0.15
+    assert server.asked == [0, 0, 0, 0]
+    assert str(refused.value) == (
+        f"lost sight of job a-job after 4 attempts ({reason}); "
+        "it may go on without us: resume with `reelgate jobs watch a-job`"
+    )
+
+
+def test_a_watch_of_a_server_that_does_not_return_ends() -> None:
+    with pytest.raises(Refusal, match=r"after 4 attempts \(DEADLINE_EXCEEDED: "):
+        follow_at("127.0.0.1:1", [])
+
+
+def test_a_watch_that_is_refused_is_not_tried_again(product: Product) -> None:
+    refused = product.reelgate("jobs", "watch", "00000000-0000-4000-8000-000000000000", limit_s=10)
+    assert refused.returncode == 1
+    assert "reelgate: NOT_FOUND" in refused.stderr
+
+
+def test_a_file_is_saved_whole_or_not_at_all(product: Product, native: httpx.Client, tmp_path: Path) -> None:
+    video = follow(product, product.native_key, create(native)).video
+    path, link = tmp_path / "video.mp4", tmp_path / "link.mp4"
+    path.write_bytes(b"the old one")
+    link.symlink_to(path)
+    with pytest.raises(httpx.HTTPStatusError):
+        download(video.uri + "x", path)
+    with pytest.raises(httpx.ConnectError):
+        download("http://127.0.0.1:1/", path)
+    assert path.read_bytes() == b"the old one"
+    download(video.uri, link)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == video.sha256
+    assert sorted(tmp_path.iterdir()) == [link, path]
+    assert link.is_symlink()
+    # What is no file is written to, and not replaced.
+    download(video.uri, Path("/dev/null"))
+    assert Path("/dev/null").is_char_device()

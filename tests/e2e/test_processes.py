@@ -1,6 +1,7 @@
 """How the product starts, stops, dies and comes back."""
 
 import os
+import re
 import shlex
 import signal
 import socket
@@ -181,6 +182,78 @@ def test_a_running_instance_keeps_its_port_and_its_peace(product: Product, own: 
     assert own.console.count("\n") == 1
     with product.http() as http:
         assert http.get("/healthz").status_code == 200
+
+
+def test_a_folder_serves_one_instance(product: Product) -> None:
+    port, grpc_port = map(str, free_ports(2))
+    refused = run_reelgate("up", "--data-dir", str(product.data_dir), "--port", port, "--grpc-port", grpc_port)
+    message = f"reelgate: another `reelgate up` uses {product.data_dir}; stop it, or choose another --data-dir\n"
+    assert (refused.returncode, refused.stderr) == (1, message)
+    # Killed, it must not be outlived by its lock.
+    lock = product.data_dir / ".lock"
+    assert [each.pid for each in product.processes() if lock in open_files(each.pid)] == [product.process.pid]
+
+
+def open_files(pid: int) -> set[Path]:
+    """What a process has open."""
+    return {Path(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir() if each.is_symlink()}
+
+
+def test_only_envoy_is_open_to_other_machines_and_large_logs_are_put_aside(own: Product) -> None:
+    own.data_dir.mkdir()
+    for name, size_bytes in (("server", 10_000_001), ("envoy", 10_000_000)):
+        with (own.data_dir / f"{name}.log").open("wb") as log:
+            log.truncate(size_bytes)
+    own.start("--host", "0.0.0.0")  # noqa: S104 (the subject)
+    assert (own.data_dir / "server.log.1").stat().st_size == 10_000_001
+    assert (own.data_dir / "server.log").stat().st_size < 10_000
+    assert (own.data_dir / "envoy.log").stat().st_size >= 10_000_000
+    assert not (own.data_dir / "envoy.log.1").exists()
+
+    assert own.variables["REELGATE_URL"] == f"http://127.0.0.1:{own.port}"
+    assert own.variables["REELGATE_GRPC"] == f"127.0.0.1:{own.grpc_port}"
+    # Another address of this machine stands for another machine.
+    assert httpx.get(f"http://127.0.0.2:{own.port}/healthz", trust_env=False).status_code == 200
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", own.grpc_port), 5)
+    with own.http(own.native_key) as http:
+        finished = create(http)
+    assert follow(own, own.native_key, finished).video.uri.startswith(f"http://127.0.0.1:{own.port}/media/")
+
+    (envoy,) = (each for each in own.processes() if "--config-path" in each.command)
+    with (own.data_dir / "envoy.log").open("ab") as log:
+        log.write(b"A long line. " * 10_000 + b"\nThe last words.\n\n")
+    os.kill(envoy.pid, signal.SIGKILL)
+    assert own.process.wait(STOP_LIMIT_S) == 1
+    assert own.console.endswith("reelgate: envoy ended with code -9: The last words.\n")
+
+
+def test_addresses_begin_with_the_public_url_and_a_video_that_cannot_be_had_is_told(
+    own: Product, tmp_path: Path
+) -> None:
+    own.start("--public-url", "http://127.0.0.1:1/videos/")
+    assert own.variables["REELGATE_URL"] == "http://127.0.0.1:1/videos"
+    path = tmp_path / "video.mp4"
+    refused = own.reelgate("generate", "A closed shop", "--seconds", "1", "--resolution", "480p", "-o", str(path))
+    assert refused.returncode == 1
+    assert re.fullmatch(
+        r"reelgate: job [0-9a-f-]{36} succeeded, but its video http://127\.0\.0\.1:1/videos/media/\S+ is not saved: "
+        r".*refused\n",
+        refused.stderr,
+    )
+    assert sorted(tmp_path.iterdir()) == [own.data_dir, own.console_path]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--host", "localhost", "--host is an IP address, such as 127.0.0.1 or 0.0.0.0, and not 'localhost'"),
+        ("--public-url", "video.example.com", "--public-url is an http or https address, and not 'video.example.com'"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_in_one_line(tmp_path: Path, option: str, value: str, words: str) -> None:
+    refused = run_reelgate("up", "--data-dir", str(tmp_path / "data"), option, value)
+    assert (refused.returncode, refused.stderr) == (1, f"reelgate: {words}\n")
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def find_route(path: str) -> dict[str, Any]:
 
 
 def test_envoy_accepts_the_configuration_as_it_stands() -> None:
-    ran = subprocess.run(  # noqa: S603
+    ran = subprocess.run(
         [envoy_binary(), "--mode", "validate", "-c", "envoy/envoy.yaml", "--disable-hot-restart"],
         cwd=ROOT,
         capture_output=True,

@@ -23,7 +23,7 @@ def test_there_are_modules_for_every_file_of_the_contract() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_generated_module_imports(module: str) -> None:
-    assert importlib.import_module(module)
+    assert importlib.import_module(module).__name__ == module
 
 
 def test_a_create_request_has_these_bytes_and_this_json() -> None:

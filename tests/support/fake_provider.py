@@ -1,7 +1,7 @@
 """A provider that does what a test has written down; it keeps the promises of `ports/provider.py`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -120,7 +120,7 @@ class FakeProvider:
         if fake is not None and fake.end is None:
             fake.end = TaskFailed(failure=CANCELLED)
 
-    async def open(self, task: Task, source_url: str) -> AsyncIterator[bytes]:
+    async def open(self, task: Task, source_url: str) -> AsyncGenerator[bytes, None]:
         self.calls.append(("open", task.task_id))
         _raise_next(self.open_faults)
         if self._known(task).end != TaskDone(source_url=source_url):

@@ -7,8 +7,8 @@ a message that cannot be decoded fails before any handler runs.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from typing import Any, TypeAlias
 
 import grpc
@@ -21,7 +21,14 @@ from reelgate.v1.error_reason_pb2 import ErrorReason
 from reelgate_server.api.http_error import ErrorShape
 from reelgate_server.api.metadata import Context, request_id
 from reelgate_server.api.status import error_info, make_status, to_status
-from reelgate_server.domain.errors import DomainError, FieldViolation, IllegalTransition, InvalidRequest, ServerStopping
+from reelgate_server.domain.errors import (
+    DomainError,
+    FieldViolation,
+    IllegalTransition,
+    InvalidRequest,
+    ServerBusy,
+    ServerStopping,
+)
 from reelgate_server.ports.entropy import Entropy
 
 log = structlog.get_logger(__name__)
@@ -37,15 +44,19 @@ class _Undecodable:
 class Boundary(grpc.aio.ServerInterceptor):
     """Wraps every handler of every service."""
 
-    def __init__(self, shapes: Mapping[str, ErrorShape], entropy: Entropy) -> None:
+    def __init__(self, shapes: Mapping[str, ErrorShape], entropy: Entropy, *, call_count_max: int) -> None:
         """Take how each service says errors to REST callers.
 
         Args:
             shapes: By full service name, such as `reelgate.kyma.v1.KymaService`; others get gRPC's status alone.
             entropy: Makes error ids.
+            call_count_max: Calls open at once, watches included; more are refused. Health checks are not counted:
+                gRPC's own limit would refuse them too, and the proxy would take a busy server for a dead one.
         """
         self._shapes = shapes
         self._entropy = entropy
+        self._call_count_max = call_count_max
+        self._call_count = 0
 
     async def intercept_service(
         self,
@@ -76,8 +87,9 @@ class Boundary(grpc.aio.ServerInterceptor):
         async def guarded(request: Any, context: Context) -> Any:
             started, code = time.monotonic(), grpc.StatusCode.CANCELLED.name
             try:
-                _require_decoded(request)
-                response = await behaviour(request, context)
+                with self._counted(method):
+                    _require_decoded(request)
+                    response = await behaviour(request, context)
                 code = grpc.StatusCode.OK.name
                 return response
             except BaseException as error:
@@ -95,15 +107,16 @@ class Boundary(grpc.aio.ServerInterceptor):
         async def guarded(request: Any, context: Context) -> AsyncIterator[Any]:
             started, code = time.monotonic(), grpc.StatusCode.CANCELLED.name
             try:
-                _require_decoded(request)
-                messages = behaviour(request, context)
-                if isinstance(messages, AsyncGenerator):
-                    async with aclosing(messages):
-                        async for message in messages:
-                            yield message
-                else:
-                    # A coroutine that writes to the context by itself, as the health service's Watch does.
-                    await messages
+                with self._counted(method):
+                    _require_decoded(request)
+                    messages = behaviour(request, context)
+                    if isinstance(messages, AsyncGenerator):
+                        async with aclosing(messages):
+                            async for message in messages:
+                                yield message
+                    else:
+                        # A coroutine that writes to the context by itself, as the health service's Watch does.
+                        await messages
                 code = grpc.StatusCode.OK.name
             except BaseException as error:
                 status = self._status_of(method, context, error)
@@ -115,6 +128,24 @@ class Boundary(grpc.aio.ServerInterceptor):
                 _log_call(method, code, started, context)
 
         return guarded
+
+    @contextmanager
+    def _counted(self, method: str) -> Iterator[None]:
+        """Count a call as open.
+
+        Raises:
+            ServerBusy: There are too many.
+        """
+        if _is_health(method):
+            yield
+            return
+        if self._call_count >= self._call_count_max:
+            raise ServerBusy
+        self._call_count += 1
+        try:
+            yield
+        finally:
+            self._call_count -= 1
 
     def _status_of(self, method: str, context: Context, error: BaseException) -> "_Status | None":
         """Choose the status that ends a call, saying neither too little nor too much; None lets the error pass."""
@@ -167,6 +198,10 @@ def _guarded(deserializer: Callable[[bytes], Any] | None) -> Callable[[bytes], A
     return decode
 
 
+def _is_health(method: str) -> bool:
+    return method.startswith("/grpc.health.")
+
+
 def _require_decoded(request: object) -> None:
     if isinstance(request, _Undecodable):
         raise InvalidRequest([FieldViolation("body", "is not a valid protobuf message of this method")])
@@ -175,5 +210,5 @@ def _require_decoded(request: object) -> None:
 def _log_call(method: str, code: str, started: float, context: Context) -> None:
     latency_ms = round((time.monotonic() - started) * 1000, 1)
     # Envoy asks for our health every second.
-    level = "debug" if method.startswith("/grpc.health.") else "info"
+    level = "debug" if _is_health(method) else "info"
     getattr(log, level)("call", method=method, code=code, latency_ms=latency_ms, request_id=request_id(context))

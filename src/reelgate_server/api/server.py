@@ -98,8 +98,7 @@ class Server:
     def __init__(self, application: Application, *, concurrent_call_count_max: int) -> None:
         """Register the services; nothing listens yet."""
         self._server = grpc.aio.server(
-            interceptors=[Boundary(ERROR_SHAPES, application.entropy)],
-            maximum_concurrent_rpcs=concurrent_call_count_max,
+            interceptors=[Boundary(ERROR_SHAPES, application.entropy, call_count_max=concurrent_call_count_max)],
             options=[
                 ("grpc.max_receive_message_length", REQUEST_BYTES_MAX),
                 ("grpc.max_send_message_length", RESPONSE_BYTES_MAX),

@@ -30,6 +30,7 @@ from reelgate_server.domain.errors import (
     ModelUnavailable,
     RangeNotSatisfiable,
     SequenceOutOfRange,
+    ServerBusy,
     ServerStopping,
     StoreContended,
     StoreUnavailable,
@@ -124,6 +125,11 @@ STATUS: Final[Mapping[type[DomainError], Row]] = {
         retry_delay=timedelta(seconds=1),
     ),
     StoreContended: Row(grpc.StatusCode.ABORTED, ErrorReason.ERROR_REASON_STORE_CONTENDED),
+    ServerBusy: Row(
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        ErrorReason.ERROR_REASON_SERVER_BUSY,
+        retry_delay=timedelta(seconds=1),
+    ),
     ServerStopping: Row(
         grpc.StatusCode.UNAVAILABLE,
         ErrorReason.ERROR_REASON_SERVER_STOPPING,

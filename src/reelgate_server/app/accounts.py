@@ -91,15 +91,17 @@ class Accounts:
         await self.store.create_key(key)
         return NewKey(key, secret)
 
-    async def credit(self, account: Account, amount_micros: int) -> Balance:
+    async def credit(self, account: Account, amount_micros: int, *, reference: str | None = None) -> Balance:
         """Give an account money in its plan's currency, and return what it has then.
 
         Args:
             account: Whose.
             amount_micros: > 0.
+            reference: Names this credit, so that repeating it with the same amount changes nothing; None for one that
+                stands alone. With another amount or account it is the store's error: a bug.
         """
         currency = self.plans[account.plan].currency
-        transfer_id = TransferId(f"credit:{self._uuid4()}")
+        transfer_id = TransferId(f"credit:{self._uuid4() if reference is None else reference}")
         amount = Money(amount_micros, currency)
         await self.store.record_transfer(credit(transfer_id, account.account_id, amount, self.clock.now()))
         return await self.store.load_balance(account.account_id, currency)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import structlog
+
 from reelgate_server.app.providers import Providers
 from reelgate_server.domain.accounts import Caller, Surface
 from reelgate_server.domain.catalogue import Catalogue, Model
@@ -19,6 +21,8 @@ from reelgate_server.ports.store import JobStore
 
 IDEMPOTENCY_KEY_CHARACTERS_MAX = 128
 """Kyma's documented limit, taken for every surface."""
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ class CreateJob:
             stored = await self.store.create_job(job, event, opening(job), available_min=available_min(job))
             if stored.job_id == job.job_id:
                 self.feed.publish(job.job_id, is_due=True)
+                log.info("job", job=job.job_id, sequence=job.sequence, state=job.state, provider=job.provider)
                 return CreateOutcome(job, is_replay=False)
             earlier = stored
         difference = first_difference(earlier.request, request)

@@ -7,6 +7,7 @@ found in `STORING`, the file is copied again, which replaces what was there.
 """
 
 from collections.abc import Awaitable
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -26,7 +27,7 @@ from reelgate_server.domain.decide import (
     RecordSubmitFault,
     RecordSubmitted,
 )
-from reelgate_server.domain.errors import MediaUnavailable
+from reelgate_server.domain.errors import MediaUnavailable, StoreUnavailable
 from reelgate_server.domain.events import FailureCode, JobFailure, Task
 from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
 from reelgate_server.domain.job import Job
@@ -37,10 +38,15 @@ from reelgate_server.ports.media import BUCKET, MediaStore
 from reelgate_server.ports.provider import Provider, RenderOrder, TaskDone, TaskFailed, TaskRunning
 from reelgate_server.ports.store import SequenceConflict
 
-COPY_RETRY_INTERVAL = timedelta(seconds=5)
-"""How long to wait after a copy that failed. The job's deadline bounds the number of tries."""
+RETRY_INTERVAL = timedelta(seconds=5)
+"""How long to wait after a copy or a clean-up that failed. The job's deadline bounds the number of tries."""
+CLEAN_UP_LIMIT = timedelta(minutes=10)
+"""How long after its deadline a job's leftovers are still tried to be removed."""
 POLL_WISH_MIN = timedelta(milliseconds=100)
 """No provider is asked again sooner, whatever it wishes; a wish of zero is none, or it would be a busy loop."""
+RECORD_ATTEMPT_COUNT_MAX = 60
+"""Tries to record an accepted task: a minute of store outage, after which the submit counts as unanswered."""
+RECORD_RETRY_INTERVAL = timedelta(seconds=1)
 CONTENT_TYPE = "video/mp4"
 
 log = structlog.get_logger(__name__)
@@ -79,8 +85,7 @@ class DriveJob:
         now = self.recorder.clock.now()
         provider = self.providers.find(job.provider)
         if job.is_terminal:
-            await self._stop_upstream(job, provider)
-            return job, None
+            return job, await self._clean_up(job, provider)
         if now >= job.expire_time:
             return await self.recorder.record(job, Expire()), now
         if provider is None:
@@ -110,13 +115,23 @@ class DriveJob:
             log.warning("submit failed", job=job.job_id, provider=job.provider, fault=error.fault.kind)
             return await self.recorder.record(job, RecordSubmitFault(error.fault, self.entropy.draw()))
         try:
-            return await self.recorder.record(job, RecordSubmitted(task))
+            return await self._record_submitted(job, task)
         except SequenceConflict:
             latest = await self.recorder.store.load_job(job.job_id)
             if not _is_wanted(task, latest, provider):
                 # The job ended while the provider took it; nobody will ask for this task again.
                 await self._ignoring_faults(job, provider.cancel(task))
             raise
+
+    async def _record_submitted(self, job: Job, task: Task) -> Job:
+        """Record an accepted task, waiting for a store that cannot answer now: nothing else remembers the task."""
+        for _ in range(RECORD_ATTEMPT_COUNT_MAX - 1):
+            try:
+                return await self.recorder.record(job, RecordSubmitted(task))
+            except StoreUnavailable:
+                log.warning("accepted task not recorded yet", job=job.job_id, provider=job.provider, task=task.task_id)
+                await self.recorder.clock.sleep(RECORD_RETRY_INTERVAL)
+        return await self.recorder.record(job, RecordSubmitted(task))
 
     async def _resume_submit(self, job: Job, provider: Provider) -> Job:
         if provider.is_idempotent:
@@ -131,7 +146,7 @@ class DriveJob:
         except ProviderFault as error:
             # One bad poll says nothing of the task; the deadline bounds how often this happens.
             log.warning("poll failed", job=job.job_id, provider=job.provider, fault=error.fault.kind)
-            if error.fault.kind is FaultKind.TASK_UNKNOWN and provider.is_idempotent:
+            if _is_lost(error) and provider.is_idempotent:
                 await self._ignoring_faults(job, provider.submit(self._order(job)))
             return job, self._next_poll(job, error.fault.retry_after)
         match state:
@@ -147,25 +162,42 @@ class DriveJob:
                 assert_never(state)
 
     async def _copy(self, job: Job, provider: Provider) -> tuple[Job, datetime | None]:
-        object_name = f"{BUCKET}/{job.account_id}/{job.job_id}/video.mp4"
-        chunks = provider.open(_task_of(job), job.source_url or "")
+        now = self.recorder.clock.now()
         try:
-            media = await self.media.put(object_name, chunks, CONTENT_TYPE)
-        except (ProviderFault, MediaUnavailable) as error:
-            log.warning("copy failed", job=job.job_id, provider=job.provider, error=type(error).__name__)
-            return job, min(self.recorder.clock.now() + COPY_RETRY_INTERVAL, job.expire_time)
+            async with (
+                self.recorder.clock.timeout(job.expire_time - now),
+                aclosing(provider.open(_task_of(job), job.source_url or "")) as chunks,
+            ):
+                media = await self.media.put(_object_name(job), chunks, CONTENT_TYPE)
+        except (ProviderFault, MediaUnavailable, TimeoutError) as error:
+            log.warning("copy failed", job=job.job_id, provider=job.provider, error=str(error) or "timeout")
+            if _is_lost(error) and provider.is_idempotent:
+                await self._ignoring_faults(job, provider.submit(self._order(job)))
+            return job, min(self.recorder.clock.now() + RETRY_INTERVAL, job.expire_time)
         return await self.recorder.record(job, RecordStored(media)), None
 
-    async def _stop_upstream(self, job: Job, provider: Provider | None) -> None:
-        if job.wants_driving and provider is not None:
-            await self._ignoring_faults(job, provider.cancel(_task_of(job)))
+    async def _clean_up(self, job: Job, provider: Provider | None) -> datetime | None:
+        """Leave nothing behind for a job that ended without a video. Return when to try again; None if it is done."""
+        if not job.wants_driving:
+            return None
+        is_done = provider is None or await self._ignoring_faults(job, provider.cancel(_task_of(job)))
+        if job.source_url is not None:
+            # A copy may have been published just before the deadline; nobody has paid for it.
+            try:
+                await self.media.delete(_object_name(job))
+            except MediaUnavailable:
+                is_done = False
+        now = self.recorder.clock.now()
+        return None if is_done or now >= job.expire_time + CLEAN_UP_LIMIT else now + RETRY_INTERVAL
 
-    async def _ignoring_faults(self, job: Job, call: Awaitable[object]) -> None:
-        """Await a call whose failure changes nothing for the job, but is worth a line in the log."""
+    async def _ignoring_faults(self, job: Job, call: Awaitable[object]) -> bool:
+        """Await a call whose failure changes nothing for the job; log the failure, and tell whether there was none."""
         try:
             await call
         except ProviderFault as error:
             log.warning("provider call failed", job=job.job_id, provider=job.provider, fault=error.fault.kind)
+            return False
+        return True
 
     def _next_poll(self, job: Job, wish: timedelta | None) -> datetime:
         now = self.recorder.clock.now()
@@ -191,6 +223,15 @@ def _is_wanted(task: Task, latest: Job, provider: Provider) -> bool:
     if latest.task is not None:
         return latest.task.task_id == task.task_id
     return provider.is_idempotent and not latest.is_terminal
+
+
+def _object_name(job: Job) -> str:
+    return f"{BUCKET}/{job.account_id}/{job.job_id}/video.mp4"
+
+
+def _is_lost(error: Exception) -> bool:
+    """The provider says that it has no such task."""
+    return isinstance(error, ProviderFault) and error.fault.kind is FaultKind.TASK_UNKNOWN
 
 
 def _task_of(job: Job) -> Task:

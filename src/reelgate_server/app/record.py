@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import structlog
+
 from reelgate_server.domain.decide import Command, decide
 from reelgate_server.domain.errors import StoreContended
 from reelgate_server.domain.ids import JobId
@@ -13,6 +15,9 @@ from reelgate_server.ports.store import JobStore, SequenceConflict
 
 ATTEMPT_COUNT_MAX = 8
 """Times a command is decided anew after another writer won. A job has one driver and rarely a second writer."""
+
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +50,7 @@ class Recorder:
             due_time=self.clock.now() if after.wants_driving else None,
         )
         self.feed.publish(job.job_id)
+        log.info("job", job=after.job_id, sequence=after.sequence, state=after.state, provider=after.provider)
         return after
 
     async def record_latest(self, job_id: JobId, command: Command) -> Job:

@@ -3,9 +3,10 @@
 There is no separate recovery: what a crash left behind is a due job whose lease has run out, and `DriveJob` knows from
 its state what to do.
 
-A claim that the store did not answer may have been made all the same. Nobody drives its jobs, so nobody may renew their
-leases either: after such a claim the worker goes on under another name, and renews a name only as long as it drives a
-job under it.
+Every claim is made under a name of its own, and a name is renewed only while a job is driven under it. A claim that
+the store did not answer may have been made all the same: nobody drives its jobs, so their leases run out. A job that is
+still driven here may be claimed once more, because its lease ran out while the process or the machine stood still: it
+is left to the drive under way, and the second lease runs out in its turn.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ import structlog
 
 from reelgate_server.app.drive_job import DriveJob
 from reelgate_server.domain.errors import StoreUnavailable
+from reelgate_server.domain.ids import JobId
 from reelgate_server.domain.job import Job
 from reelgate_server.ports.clock import Clock
 from reelgate_server.ports.feed import JobFeed
@@ -31,6 +33,14 @@ BUG_INTERVAL = timedelta(seconds=30)
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Drive:
+    """One drive under way, and the name under which its job was claimed."""
+
+    job_id: JobId
+    owner: str
+
+
 @dataclass(slots=True, kw_only=True)
 class Worker:
     """The loop."""
@@ -40,15 +50,14 @@ class Worker:
     clock: Clock
     drive: DriveJob
     owner: str
-    """Unique per process; leases carry it, and a number."""
+    """Unique per process; leases carry it, and the number of the claim."""
     concurrency: int
     """Jobs driven at once; > 0."""
     lease: timedelta
     """How long a job stays claimed after its driver died; renewed three times as often."""
     _is_stopping: bool = False
-    _lost_claim_count: int = 0
-    _running: dict[asyncio.Task[None], str] = field(default_factory=dict)
-    """Every drive under way, and the name under which its job was claimed."""
+    _claim_count: int = 0
+    _running: dict[asyncio.Task[None], _Drive] = field(default_factory=dict)
 
     def stop(self) -> None:
         """Claim no more; `run` returns when the jobs at hand have been given back."""
@@ -65,12 +74,15 @@ class Worker:
                     if free <= 0:
                         await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
                         continue
-                    owner = f"{self.owner}.{self._lost_claim_count}"
+                    self._claim_count += 1
+                    owner = f"{self.owner}.{self._claim_count}"
                     claimed = await self._claim(owner, free)
+                    driven = {drive.job_id for drive in self._running.values()}
                     for job in claimed:
-                        task = group.create_task(self._drive_one(job, owner))
-                        self._running[task] = owner
-                        task.add_done_callback(self._running.pop)
+                        if job.job_id not in driven:
+                            task = group.create_task(self._drive_one(job, owner))
+                            self._running[task] = _Drive(job.job_id, owner)
+                            task.add_done_callback(self._running.pop)
                     if len(claimed) < free:
                         await hints.wait(IDLE_INTERVAL)
                 if self._running:
@@ -81,9 +93,9 @@ class Worker:
         now = self.clock.now()
         try:
             return await self.store.claim(owner, now=now, lease_until=now + self.lease, limit=limit)
-        except StoreUnavailable:
-            self._lost_claim_count += 1
-            log.warning("claim failed", exc_info=True)
+        except Exception:
+            # Whatever it was, the next claim may succeed; a worker that ends takes the whole server with it.
+            log.exception("claim failed")
             await self.clock.sleep(FAULT_INTERVAL)
             return []
 
@@ -112,7 +124,7 @@ class Worker:
         while True:
             await self.clock.sleep(self.lease / 3)
             try:
-                for owner in sorted(set(self._running.values())):
+                for owner in sorted({drive.owner for drive in self._running.values()}):
                     await self.store.renew(owner, lease_until=self.clock.now() + self.lease)
-            except StoreUnavailable:
-                log.warning("lease renewal failed", exc_info=True)
+            except Exception:
+                log.exception("lease renewal failed")

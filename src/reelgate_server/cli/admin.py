@@ -18,6 +18,9 @@ from reelgate_server.ports.accounts import AccountNameTaken
 CREDIT_UNITS_MAX: Final = 1_000_000_000
 """Of the plan's currency, in one credit. More is a slip; thousands of these still fit the ledger's 64-bit micros."""
 
+NAME_LENGTH_MAX: Final = 100
+"""`Account.name` and `ApiKey.name` say so."""
+
 AccountName = Annotated[str, typer.Option("--account", help="The account's name.")]
 
 
@@ -62,11 +65,10 @@ def add_commands(app: typer.Typer, operations: Operations) -> None:
 
 
 async def _create_account(operations: Operations, name: str, plan: PlanName) -> Account:
+    _require_name("an account's", name)
     async with operations.open_accounts(Settings()) as accounts:
         if plan not in accounts.plans:
             raise Refusal(f"there is no plan '{plan}'; there are {', '.join(sorted(accounts.plans))}")
-        if not 1 <= len(name) <= 100:  # noqa: PLR2004 (Account.name says so)
-            raise Refusal("an account's name has 1 to 100 characters")
         try:
             return await accounts.create_account(name, plan)
         except AccountNameTaken:
@@ -74,6 +76,7 @@ async def _create_account(operations: Operations, name: str, plan: PlanName) -> 
 
 
 async def _create_key(operations: Operations, account_name: str, name: str) -> tuple[KeyId, str]:
+    _require_name("a key's", name)
     async with operations.open_accounts(Settings()) as accounts:
         new = await accounts.create_key(await _find(accounts, account_name), name)
         return new.key.key_id, new.secret
@@ -101,4 +104,11 @@ async def _find(accounts: Accounts, name: str) -> Account:
     account = await accounts.store.find_account(name)
     if account is None:
         raise Refusal(f"there is no account '{name}'")
+    if account.plan not in accounts.plans:
+        raise Refusal(f"account '{name}' is on plan '{account.plan}', which is no longer configured")
     return account
+
+
+def _require_name(whose: str, name: str) -> None:
+    if not 1 <= len(name) <= NAME_LENGTH_MAX:
+        raise Refusal(f"{whose} name has 1 to {NAME_LENGTH_MAX} characters")

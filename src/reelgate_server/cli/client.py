@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
 from reelgate.v1 import job_pb2, model_service_pb2, model_service_pb2_grpc, video_service_pb2, video_service_pb2_grpc
+from reelgate_server.cli.follow import Patience, follow
 from reelgate_server.cli.refusals import Refusal, told_plainly
 
 Target = Annotated[str, typer.Option(envvar="REELGATE_GRPC", help="The server's address, host:port.")]
@@ -22,18 +23,8 @@ Key = Annotated[str, typer.Option(envvar="REELGATE_API_KEY", help="The API key."
 
 TARGET_DEFAULT: Final = "127.0.0.1:50051"
 CALL_LIMIT_S: Final = 30.0
-WATCH_ATTEMPT_COUNT_MAX: Final = 10
-"""Times a broken watch is resumed without a new message."""
-RESUMABLE: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
-"""What a watch may be told when its server stops; cancelled, if it came at that very moment."""
-TERMINAL: Final = frozenset(
-    {
-        job_pb2.JOB_STATE_SUCCEEDED,
-        job_pb2.JOB_STATE_FAILED,
-        job_pb2.JOB_STATE_CANCELLED,
-        job_pb2.JOB_STATE_EXPIRED,
-    }
-)
+CHANNEL_OPTIONS: Final = (("grpc.max_reconnect_backoff_ms", 1000),)
+"""A server that comes back is found within a second; gRPC would wait for up to two minutes."""
 
 _console = Console(width=None if sys.stdout.isatty() else 200)
 """Wide where it is read by a program, so that no id is cut."""
@@ -73,21 +64,24 @@ def generate(
         # Makes it safe to send the request again should the answer be lost.
         idempotency_key=str(uuid4()),
     )
-    with grpc.insecure_channel(target) as channel:
+    with _open_channel(target) as channel:
         stub = video_service_pb2_grpc.VideoServiceStub(channel)
         created = stub.CreateJob(request, timeout=CALL_LIMIT_S, metadata=_auth(key), wait_for_ready=True)
-        job = _follow(stub, created.job_id, key)
+        job = _follow(channel, created.job_id, key)
     if job.state != job_pb2.JOB_STATE_SUCCEEDED:
         raise Refusal(f"job {job.job_id} {_state(job)}: {job.error.message}")
     path = output or Path(f"{job.job_id}.mp4")
-    _download(job.video.uri, path)
+    try:
+        download(job.video.uri, path)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        raise Refusal(f"job {job.job_id} succeeded, but its video {job.video.uri} is not saved: {error}") from error
     note = " (SIMULATED)" if job.simulated else ""
     _console.print(f"{path}: {job.video.size_bytes} bytes, {_money(job)}{note}", highlight=False, soft_wrap=True)
 
 
 def models(key: Key, target: Target = TARGET_DEFAULT) -> None:
     """Show the models and what a second of each costs this account."""
-    with grpc.insecure_channel(target) as channel:
+    with _open_channel(target) as channel:
         stub = model_service_pb2_grpc.ModelServiceStub(channel)
         response = stub.ListModels(model_service_pb2.ListModelsRequest(), timeout=CALL_LIMIT_S, metadata=_auth(key))
     table = Table(Column("model", no_wrap=True), "seconds", "ratios", "resolutions", "per second", "availability")
@@ -118,7 +112,7 @@ def list_jobs(
     if name not in job_pb2.JobState.keys():  # noqa: SIM118 (an enum wrapper is not a mapping)
         raise Refusal(f"there is no state '{state}'")
     request = video_service_pb2.ListJobsRequest(page_size=limit, state=name, model=model)
-    with grpc.insecure_channel(target) as channel:
+    with _open_channel(target) as channel:
         stub = video_service_pb2_grpc.VideoServiceStub(channel)
         response = stub.ListJobs(request, timeout=CALL_LIMIT_S, metadata=_auth(key))
     table = Table(Column("job", no_wrap=True), "state", "%", "model", "created", "price")
@@ -130,7 +124,7 @@ def list_jobs(
 
 def get_job(job_id: str, key: Key, target: Target = TARGET_DEFAULT) -> None:
     """Show one job as JSON."""
-    with grpc.insecure_channel(target) as channel:
+    with _open_channel(target) as channel:
         stub = video_service_pb2_grpc.VideoServiceStub(channel)
         _print_job(
             stub.GetJob(video_service_pb2.GetJobRequest(job_id=job_id), timeout=CALL_LIMIT_S, metadata=_auth(key))
@@ -139,13 +133,13 @@ def get_job(job_id: str, key: Key, target: Target = TARGET_DEFAULT) -> None:
 
 def watch_job(job_id: str, key: Key, target: Target = TARGET_DEFAULT) -> None:
     """Follow one job to its end, then show it as JSON."""
-    with grpc.insecure_channel(target) as channel:
-        _print_job(_follow(video_service_pb2_grpc.VideoServiceStub(channel), job_id, key))
+    with _open_channel(target) as channel:
+        _print_job(_follow(channel, job_id, key))
 
 
 def cancel_job(job_id: str, key: Key, target: Target = TARGET_DEFAULT) -> None:
     """Cancel one job."""
-    with grpc.insecure_channel(target) as channel:
+    with _open_channel(target) as channel:
         stub = video_service_pb2_grpc.VideoServiceStub(channel)
         _print_job(
             stub.CancelJob(video_service_pb2.CancelJobRequest(job_id=job_id), timeout=CALL_LIMIT_S, metadata=_auth(key))
@@ -156,9 +150,12 @@ def _auth(key: str) -> tuple[tuple[str, str], ...]:
     return (("authorization", f"Bearer {key}"),)
 
 
-def _follow(stub: video_service_pb2_grpc.VideoServiceStub, job_id: str, key: str) -> job_pb2.Job:
-    """Watch a job to its end, resuming from the last message whenever the stream breaks."""
-    sequence, failure_count = 0, 0
+def _open_channel(target: str) -> grpc.Channel:
+    return grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
+
+
+def _follow(channel: grpc.Channel, job_id: str, key: str) -> job_pb2.Job:
+    """Watch a job to its end and show how far it is."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -167,25 +164,41 @@ def _follow(stub: video_service_pb2_grpc.VideoServiceStub, job_id: str, key: str
     )
     with Progress(*columns, console=_console, transient=not sys.stdout.isatty()) as progress:
         bar = progress.add_task(job_id)
-        while True:
-            request = video_service_pb2.WatchJobRequest(job_id=job_id, after_sequence=sequence)
-            try:
-                for message in stub.WatchJob(request, metadata=_auth(key), wait_for_ready=True):
-                    sequence, failure_count = message.sequence, 0
-                    progress.update(bar, completed=message.job.progress_percent, description=_state(message.job))
-                    if message.job.state in TERMINAL:
-                        return message.job
-            except grpc.RpcError as error:
-                failure_count += 1
-                if error.code() not in RESUMABLE or failure_count > WATCH_ATTEMPT_COUNT_MAX:
-                    raise
+
+        def tell(job: job_pb2.Job) -> None:
+            progress.update(bar, completed=job.progress_percent, description=_state(job))
+
+        return follow(channel, job_id, _auth(key), tell, Patience())
 
 
-def _download(uri: str, path: Path) -> None:
-    with httpx.stream("GET", uri, timeout=CALL_LIMIT_S) as response, path.open("wb") as file:
+def download(uri: str, path: Path) -> None:
+    """Save a file, in one step: until all of it is there, it grows beside `path` under another name.
+
+    Raises:
+        httpx.HTTPError: It cannot be had, or breaks off. What was at `path` is as it was.
+        httpx.InvalidURL: `uri` is no address.
+        OSError: It cannot be written.
+    """
+    if path.exists() and not path.is_file():
+        # Such as /dev/null, which must not be replaced.
+        _fetch(uri, path)
+        return
+    # Through a link, which is to stay one.
+    path = path.resolve()
+    partial = path.with_name(f".reelgate-{uuid4()}.partial")
+    try:
+        _fetch(uri, partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _fetch(uri: str, path: Path) -> None:
+    with httpx.stream("GET", uri, timeout=CALL_LIMIT_S, trust_env=False) as response:
         response.raise_for_status()
-        for chunk in response.iter_bytes():
-            file.write(chunk)
+        with path.open("wb") as file:
+            for chunk in response.iter_bytes():
+                file.write(chunk)
 
 
 def _state(job: job_pb2.Job) -> str:

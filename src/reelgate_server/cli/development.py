@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from reelgate_server.app.accounts import Accounts
-from reelgate_server.domain.accounts import Account, Plan
+from reelgate_server.cli.refusals import Refusal
+from reelgate_server.domain.accounts import Account
 from reelgate_server.domain.catalogue import Catalogue
 from reelgate_server.domain.errors import CredentialRevoked, CredentialUnknown
 from reelgate_server.domain.ids import PlanName
@@ -29,11 +30,15 @@ CREDIT_JOB_COUNT: Final = 1000
 async def ensure_keys(accounts: Accounts, catalogue: Catalogue, earlier: Mapping[str, str]) -> dict[str, str]:
     """Return a working key for each variable: the earlier one if it still works, or a new one.
 
-    Makes the account, with credit, if there is none.
+    Makes each account that is missing, and gives credit to each whose ledger is empty. Safe to repeat after a crash at
+    any point.
+
+    Raises:
+        Refusal: Somebody made an account of such a name, on a plan that is no longer configured.
     """
     keys: dict[str, str] = {}
     for variable, plan_name in KEY_VARIABLES.items():
-        account = await _ensure_account(accounts, catalogue, accounts.plans[plan_name])
+        account = await _ensure_account(accounts, catalogue, plan_name)
         secret = earlier.get(variable, "")
         keys[variable] = secret if await _works(accounts, secret) else (await _new_key(accounts, account))
     return keys
@@ -57,15 +62,20 @@ def write_environment_file(path: Path, variables: Mapping[str, str]) -> None:
     Path(partial).replace(path)
 
 
-async def _ensure_account(accounts: Accounts, catalogue: Catalogue, plan: Plan) -> Account:
-    name = f"dev-{plan.name}"
+async def _ensure_account(accounts: Accounts, catalogue: Catalogue, plan_name: PlanName) -> Account:
+    name = f"dev-{plan_name}"
     account = await accounts.store.find_account(name)
     if account is None:
-        account = await accounts.create_account(name, plan.name)
+        account = await accounts.create_account(name, plan_name)
+    plan = accounts.plans.get(account.plan)
+    if plan is None:
+        raise Refusal(f"account '{name}' is on plan '{account.plan}', which is no longer configured")
+    # Not only for a new account: an earlier start may have ended between making it and this.
+    if not await accounts.store.list_transfers(account.account_id, before=None, limit=1):
         dearest = max(
             price(timedelta(seconds=model.durations_s[-1]), model, plan).amount_micros for model in catalogue.all()
         )
-        await accounts.credit(account, CREDIT_JOB_COUNT * dearest)
+        await accounts.credit(account, CREDIT_JOB_COUNT * dearest, reference=name)
     return account
 
 

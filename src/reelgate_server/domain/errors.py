@@ -20,6 +20,7 @@ DomainError
 ├── MediaUnavailable          the media store cannot answer now
 ├── StoreUnavailable          the store cannot answer now
 ├── StoreContended            another writer kept winning
+├── ServerBusy                too many calls are open
 ├── ServerStopping            this server is draining
 └── IllegalTransition         a bug: the lifecycle table has no such entry
 ```
@@ -211,6 +212,14 @@ class StoreContended(DomainError):
     def __init__(self) -> None:
         """Say what to do."""
         super().__init__("The job changed while this was tried; try again.")
+
+
+class ServerBusy(DomainError):
+    """This server has as many calls open as it takes."""
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__("The server is busy; try again.")
 
 
 class ServerStopping(DomainError):

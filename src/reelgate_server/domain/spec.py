@@ -108,12 +108,18 @@ def resolve_durations(clip_duration: timedelta | None, model: Model) -> tuple[ti
 
 def first_difference(one: JobRequest, other: JobRequest) -> str | None:
     """Name the first field, in the order of declaration, in which two requests differ; None if none does."""
-    return next((each.name for each in fields(one) if getattr(one, each.name) != getattr(other, each.name)), None)
+    pairs = ((each.name, getattr(one, each.name), getattr(other, each.name)) for each in fields(one))
+    return next((name for name, this, that in pairs if _comparable(this) != _comparable(that)), None)
 
 
 def whole_seconds(duration: timedelta) -> int:
     """The length in seconds, of a duration that is a whole number of them."""
     return duration // timedelta(seconds=1)
+
+
+def _comparable(value: object) -> object:
+    # In Python `True == 1`; in JSON they differ.
+    return json.dumps(dict(value), sort_keys=True) if isinstance(value, Mapping) else value
 
 
 def _durations(clip_duration: timedelta | None, model: Model) -> tuple[timedelta, timedelta]:

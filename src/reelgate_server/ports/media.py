@@ -8,6 +8,8 @@ from reelgate_server.domain.events import StoredMedia
 
 BUCKET = "generated-videos"
 """First segment of every object name; GeekHub's documentation fixed it."""
+SIZE_BYTES_MAX = 8 << 30
+"""What a store takes unless it is told otherwise. A minute of video at 100 Mbit/s is a tenth of that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +20,12 @@ class MediaStat:
     etag: str
     """Opaque and strong, without quotes; changes whenever the bytes do."""
     content_type: str
+    """What `content_type_of` says."""
+
+
+def content_type_of(object_name: str) -> str:
+    """Tell what a file is served as. It follows from the name's suffix, so that a store keeps nothing beside a file."""
+    return "video/mp4" if object_name.endswith(".mp4") else "application/octet-stream"
 
 
 class MediaStore(Protocol):
@@ -29,13 +37,23 @@ class MediaStore(Protocol):
         Args:
             object_name: `{BUCKET}/{account}/{job}/{file}`, each segment of `[A-Za-z0-9._-]` and not led by a dot.
             chunks: The bytes in order. If it raises, nothing is stored and the exception passes.
-            content_type: A MIME type, kept beside the file.
+            content_type: A MIME type, for the result only: `stat` tells what follows from the name.
 
         Returns:
-            What was stored, with the length and hash of the bytes as they arrived; durable.
+            What was stored, with the length (> 0) and hash of the bytes as they arrived; durable.
 
         Raises:
-            MediaUnavailable: The store could not write; nothing is stored.
+            MediaNotFound: The name is not in the form of one.
+            MediaUnavailable: The store could not write, or the file is empty or larger than the store takes. Nothing is
+                stored, and an earlier file of that name is as it was.
+        """
+        ...
+
+    async def delete(self, object_name: str) -> None:
+        """Remove a file; one that is not there is no error.
+
+        Raises:
+            MediaUnavailable: The store could not remove it.
         """
         ...
 

@@ -1,6 +1,6 @@
 """Who renders."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -39,7 +39,6 @@ class TaskDone:
 
     source_url: str
     """Where it is, without credentials; `open` takes it."""
-    content_type: str = "video/mp4"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +91,7 @@ class Provider(Protocol):
         """
         ...
 
-    def open(self, task: Task, source_url: str) -> AsyncIterator[bytes]:
+    def open(self, task: Task, source_url: str) -> AsyncGenerator[bytes, None]:
         """Stream the bytes of a finished video, in bounded chunks.
 
         Raises:

@@ -73,7 +73,7 @@ def append(connection: sqlite3.Connection, step: JobChange, expected_sequence: i
 
 
 def claim(connection: sqlite3.Connection, parameters: Parameters) -> list[Row]:
-    """Lease due jobs; return (due_time, job_id, document), the longest due first."""
+    """Lease due jobs; return (due_time, job_id, document in bytes), the longest due first."""
     return sorted(connection.execute(SQL["claim"], parameters).fetchall())
 
 
@@ -95,7 +95,8 @@ def record_transfer(connection: sqlite3.Connection, transfer: Transfer) -> None:
     """Add a transfer, unless it is there already.
 
     Raises:
-        LedgerRuleBroken: Another transfer has its id, or the hold it names cannot be resolved by it.
+        LedgerRuleBroken: Another transfer has its id, the hold it names cannot be resolved by it, or its amount or a
+            balance after it is beyond what a column holds.
     """
     row = connection.execute(SQL["find_transfer"], {"transfer_id": transfer.transfer_id}).fetchone()
     if row is None or not is_repeated(transfer, to_transfer(row)):
@@ -120,10 +121,15 @@ def _insert_transfers(connection: sqlite3.Connection, transfers: Sequence[Transf
     for transfer in transfers:
         try:
             connection.execute(SQL["insert_transfer"], from_transfer(transfer))
-        except sqlite3.IntegrityError as error:
-            message = f"transfer {transfer.transfer_id} is taken, or cannot resolve {transfer.hold_id}"
+        except (sqlite3.IntegrityError, OverflowError) as error:
+            message = f"transfer {transfer.transfer_id} is taken, too large, or cannot resolve {transfer.hold_id}"
             raise LedgerRuleBroken(message) from error
-        connection.executemany(SQL["add_to_balance"], from_changes(transfer))
+        try:
+            connection.executemany(SQL["add_to_balance"], from_changes(transfer))
+        except sqlite3.IntegrityError as error:
+            # A sum beyond 64 bits becomes a floating-point number, which a STRICT table refuses.
+            message = f"transfer {transfer.transfer_id} makes a balance too large"
+            raise LedgerRuleBroken(message) from error
 
 
 def _is_duplicate(error: sqlite3.IntegrityError, columns: str) -> bool:

@@ -56,13 +56,21 @@ def connect(path: Path, *, busy_timeout: timedelta, is_reader: bool = False) -> 
     return connection
 
 
-@contextmanager
-def operational_faults() -> Iterator[None]:
-    """Turn what the engine cannot do now (locked, full, failing disk) into `StoreUnavailable`.
+def is_engine_fault(error: Exception) -> bool:
+    """Tell whether the engine cannot do its work: locked, full, a failing disk, a damaged file.
 
-    Other errors of the driver are bugs or broken constraints, and pass.
+    Broken constraints and misuse of the driver are not that: they say something about who asked.
     """
+    is_about_the_asker = isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError)
+    return isinstance(error, sqlite3.DatabaseError) and not is_about_the_asker
+
+
+@contextmanager
+def engine_faults() -> Iterator[None]:
+    """Turn what the engine cannot do into `StoreUnavailable`. Other errors are bugs or broken constraints, and pass."""
     try:
         yield
-    except sqlite3.OperationalError as error:
-        raise StoreUnavailable from error
+    except sqlite3.DatabaseError as error:
+        if is_engine_fault(error):
+            raise StoreUnavailable from error
+        raise

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Generic, Self, TypeVar
 
-from reelgate_server.adapters.store.connection import operational_faults
+from reelgate_server.adapters.store.connection import engine_faults, is_engine_fault
 from reelgate_server.domain.errors import StoreUnavailable
 
 GROUP_CHANGE_COUNT_MAX: Final = 128
@@ -80,7 +80,7 @@ class GroupWriter:
         """
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-writer")
         try:
-            with operational_faults():
+            with engine_faults():
                 connection = await asyncio.get_running_loop().run_in_executor(thread, connect)
         except BaseException:
             thread.shutdown(wait=False)
@@ -177,7 +177,7 @@ def _abandon(connection: sqlite3.Connection) -> None:
 
 
 def _refused(error: Exception) -> _Refused:
-    if not isinstance(error, sqlite3.OperationalError):
+    if not is_engine_fault(error):
         return _Refused(error)
     unavailable = StoreUnavailable()
     unavailable.__cause__ = error

@@ -8,7 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from reelgate_server.adapters.store.rules import LedgerRuleBroken, is_repeated, is_resolution, logged
+from reelgate_server.adapters.store.rules import (
+    LEASE_MAX,
+    LedgerRuleBroken,
+    is_repeated,
+    is_resolution,
+    is_storable,
+    logged,
+)
 from reelgate_server.domain.accounts import Account, ApiKey
 from reelgate_server.domain.errors import InsufficientBalance, JobNotFound
 from reelgate_server.domain.events import JobEvent, LoggedEvent
@@ -129,7 +136,7 @@ class MemoryStore:
             for record in self._records.values()
             if record.due_time is not None
             and record.due_time <= now
-            and (record.lease is None or record.lease.until <= now)
+            and (record.lease is None or record.lease.until <= now or record.lease.until > now + LEASE_MAX)
         )
         claimed = [self._records[job_id] for _, job_id in due[:limit]]
         for record in claimed:
@@ -221,12 +228,27 @@ class MemoryStore:
             if transfer.transfer_id in self._transfers or transfer.transfer_id in earlier:
                 message = f"transfer {transfer.transfer_id} exists already"
                 raise LedgerRuleBroken(message)
+            if not self._is_bearable(transfer, transfers[:index]):
+                message = f"transfer {transfer.transfer_id} is too large, or makes a balance too large"
+                raise LedgerRuleBroken(message)
             if transfer.hold_id is None:
                 continue
             hold = self._transfers.get(transfer.hold_id) or earlier.get(transfer.hold_id)
             if hold is None or not is_resolution(transfer, hold) or transfer.hold_id in resolved:
                 message = f"transfer {transfer.transfer_id} cannot resolve {transfer.hold_id}"
                 raise LedgerRuleBroken(message)
+
+    def _is_bearable(self, transfer: Transfer, before: Sequence[Transfer]) -> bool:
+        currency = transfer.amount.currency
+        added = [change for each in (*before, transfer) if each.amount.currency == currency for change in changes(each)]
+        for account_id in (transfer.debit_account_id, transfer.credit_account_id):
+            own = [change for change in added if change.account_id == account_id]
+            balance = self._balance(account_id, currency)
+            posted = balance.posted.amount_micros + sum(change.posted_micros for change in own)
+            held = balance.held.amount_micros + sum(change.held_micros for change in own)
+            if not (is_storable(posted) and is_storable(held)):
+                return False
+        return is_storable(transfer.amount.amount_micros)
 
     def _record_transfers(self, transfers: Iterable[Transfer]) -> None:
         for transfer in transfers:

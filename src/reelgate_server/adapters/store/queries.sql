@@ -18,13 +18,40 @@ SELECT document FROM jobs WHERE job_id = :job_id;
 -- name: find_replay^
 SELECT document FROM jobs WHERE key_id = :key_id AND idempotency_key = :idempotency_key;
 
+-- name: load_sequence^
+SELECT sequence FROM jobs WHERE job_id = :job_id;
+
 -- name: list_jobs
 -- The bound is an expression without columns, so that one statement serves the first page and the others.
 SELECT document FROM jobs
-WHERE account_id = :account_id
-    AND job_id < coalesce(:before, '~')
-    AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
-    AND (:model IS NULL OR model = :model)
+WHERE account_id = :account_id AND job_id < coalesce(:before, '~')
+ORDER BY job_id DESC
+LIMIT :limit;
+
+-- name: list_jobs_of_model
+SELECT document FROM jobs
+WHERE account_id = :account_id AND model = :model AND job_id < coalesce(:before, '~')
+ORDER BY job_id DESC
+LIMIT :limit;
+
+-- name: list_jobs_of_states
+-- One walk down an index for each state, cut short; they are merged by sorting what is left. A condition with IN would
+-- read everything the account ever had in those states, and sort it. An array is how a page gets out of its walk.
+SELECT document FROM jobs WHERE rowid IN (
+    SELECT page.value
+    FROM json_each(:states) AS wanted
+    JOIN json_each((
+        SELECT json_group_array(job) FROM (
+            SELECT rowid AS job FROM jobs
+            WHERE account_id = :account_id
+                AND state = wanted.value
+                AND job_id < coalesce(:before, '~')
+                AND (:model IS NULL OR model = :model)
+            ORDER BY job_id DESC
+            LIMIT :limit
+        )
+    )) AS page
+)
 ORDER BY job_id DESC
 LIMIT :limit;
 
@@ -36,15 +63,16 @@ VALUES (:job_id, :sequence, :kind, :event_time, :document);
 SELECT sequence, kind, document FROM events WHERE job_id = :job_id AND sequence > :sequence ORDER BY sequence;
 
 -- name: claim
--- One statement finds and takes, so two claims cannot meet. RETURNING promises no order; the caller sorts.
+-- One statement finds and takes, so two claims cannot meet. RETURNING promises no order; the caller sorts. Documents
+-- come as bytes: over one that is no text the driver would refuse them all.
 UPDATE jobs SET lease_owner = :owner, lease_until = :lease_until
 WHERE rowid IN (
     SELECT rowid FROM jobs
-    WHERE due_time <= :now AND (lease_until IS NULL OR lease_until <= :now)
+    WHERE due_time <= :now AND (lease_until IS NULL OR lease_until <= :now OR lease_until > :lease_until_max)
     ORDER BY due_time, job_id
     LIMIT :limit
 )
-RETURNING due_time, job_id, document;
+RETURNING due_time, job_id, CAST(document AS BLOB);
 
 -- name: renew!
 -- Never shortens a lease, whatever the order in which renewals arrive.

@@ -67,14 +67,18 @@ def from_job(job: Job, due_time: datetime | None) -> Parameters:
     }
 
 
-def to_job(document: str) -> Job:
-    """Read a job's document."""
+def to_job(document: str | bytes) -> Job:
+    """Read a job's document.
+
+    Raises:
+        ValueError: It is none that this version can read.
+    """
     return _JOBS.validate_json(document)
 
 
-def from_states(states: frozenset[JobState] | None) -> str | None:
-    """Make the JSON list that `list_jobs` takes."""
-    return None if states is None else json.dumps(sorted(states))
+def from_states(states: frozenset[JobState]) -> str:
+    """Make the JSON list that `list_jobs_of_states` takes."""
+    return json.dumps(sorted(states))
 
 
 def from_logged_event(job_id: JobId, logged: LoggedEvent) -> Parameters:

@@ -1,8 +1,9 @@
 """The SQLite store: one file, shared by any number of server processes on one machine.
 
-Three connections, each for what it does best. Changes go to the group writer's thread. Point reads by a unique key
+Four connections, each for what it does best. Changes go to the group writer's thread. Point reads by a unique key
 take about 15 microseconds and run where they are asked for, because a hop to a thread and back costs ten times that.
-Reads that scan go through aiosqlite, so that a long one does not hold up the event loop.
+Reads that scan go through aiosqlite, so that a long one does not hold up the event loop: logs by one connection, lists
+by another, so that a long list does not hold up a watch.
 """
 
 import sqlite3
@@ -15,14 +16,15 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 import aiosqlite
+import structlog
 
 from reelgate_server.adapters.store import changes, rows
-from reelgate_server.adapters.store.connection import connect, operational_faults
+from reelgate_server.adapters.store.connection import connect, engine_faults
 from reelgate_server.adapters.store.group_writer import Change, GroupWriter
 from reelgate_server.adapters.store.migrate import require_current_schema
 from reelgate_server.adapters.store.queries import SQL
 from reelgate_server.adapters.store.rows import Parameters, Row
-from reelgate_server.adapters.store.rules import logged
+from reelgate_server.adapters.store.rules import INTEGER_MAX, LEASE_MAX, logged
 from reelgate_server.domain.accounts import Account, ApiKey
 from reelgate_server.domain.errors import JobNotFound, StoreUnavailable
 from reelgate_server.domain.events import JobEvent, LoggedEvent
@@ -37,10 +39,10 @@ WRITER_BUSY_TIMEOUT: Final = timedelta(seconds=5)
 """How long a group waits for another process's commit; hundreds of commits."""
 POINT_READ_BUSY_TIMEOUT: Final = timedelta(milliseconds=50)
 """In WAL a reader waits only while another process recovers the file after a crash. The event loop waits with it."""
-POSITION_MAX: Final = (1 << 63) - 1
-"""The largest integer of SQLite: beyond every transfer."""
 
 T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 
 class SqliteStore:
@@ -49,14 +51,17 @@ class SqliteStore:
     def __init__(
         self,
         writer: GroupWriter,
-        scans: aiosqlite.Connection,
+        *,
         points: sqlite3.Connection,
+        lists: aiosqlite.Connection,
+        logs: aiosqlite.Connection,
         resources: AsyncExitStack,
     ) -> None:
         """Take what `open` has opened; `resources` closes it."""
         self._writer = writer
-        self._scans = scans
         self._points = points
+        self._lists = lists
+        self._logs = logs
         self._resources = resources
         self._is_open = True
 
@@ -74,19 +79,20 @@ class SqliteStore:
         """
         opening = AsyncExitStack()
         try:
-            with operational_faults():
+            with engine_faults():
                 require_current_schema(path)
                 # Opened first and so closed last: the last connection to close folds the log into the file.
                 writer = await GroupWriter.open(partial(connect, path, busy_timeout=busy_timeout))
                 opening.push_async_callback(writer.close)
                 reader = partial(connect, path, busy_timeout=busy_timeout, is_reader=True)
-                scans = await opening.enter_async_context(aiosqlite.Connection(reader, iter_chunk_size=64))
+                lists = await opening.enter_async_context(aiosqlite.Connection(reader, iter_chunk_size=64))
+                logs = await opening.enter_async_context(aiosqlite.Connection(reader, iter_chunk_size=64))
                 points = connect(path, busy_timeout=POINT_READ_BUSY_TIMEOUT, is_reader=True)
                 opening.callback(points.close)
         except BaseException:
             await opening.aclose()
             raise
-        return cls(writer, scans, points, opening)
+        return cls(writer, points=points, lists=lists, logs=logs, resources=opening)
 
     async def close(self) -> None:
         """Finish the changes that wait, then let go of the file. Later calls of any method raise `StoreUnavailable`."""
@@ -140,33 +146,37 @@ class SqliteStore:
         self, account_id: AccountId, job_filter: JobFilter, *, before: JobId | None, limit: int
     ) -> list[Job]:
         """See `JobStore.list_jobs`."""
-        found = await self._scan(
-            "list_jobs",
-            {
-                "account_id": account_id,
-                "before": before,
-                "states": rows.from_states(job_filter.states),
-                "model": job_filter.model,
-                "limit": limit,
-            },
-        )
+        parameters: Parameters = {"account_id": account_id, "before": before, "model": job_filter.model, "limit": limit}
+        if job_filter.states is not None:
+            parameters["states"] = rows.from_states(job_filter.states)
+            found = await self._scan(self._lists, "list_jobs_of_states", parameters)
+        elif job_filter.model is not None:
+            found = await self._scan(self._lists, "list_jobs_of_model", parameters)
+        else:
+            found = await self._scan(self._lists, "list_jobs", parameters)
         return [rows.to_job(row[0]) for row in found]
 
     async def events_after(self, job_id: JobId, sequence: int) -> list[LoggedEvent]:
         """See `JobStore.events_after`."""
-        found = await self._scan("events_after", {"job_id": job_id, "sequence": sequence})
+        present = self._point("load_sequence", {"job_id": job_id})
+        if present is None or present[0] <= sequence:
+            # Most calls are those of watchers of a job that has not moved.
+            return []
+        found = await self._scan(self._logs, "events_after", {"job_id": job_id, "sequence": sequence})
         return [rows.to_logged_event(row) for row in found]
 
     async def claim(self, owner: str, *, now: datetime, lease_until: datetime, limit: int) -> list[Job]:
-        """See `JobStore.claim`."""
+        """See `JobStore.claim`. A job that cannot be read is logged and left to its lease, so that no loop is hot."""
         parameters: Parameters = {
             "owner": owner,
             "now": rows.to_microseconds(now),
+            "lease_until_max": rows.to_microseconds(now + LEASE_MAX),
             "lease_until": rows.to_microseconds(lease_until),
             "limit": limit,
         }
         claimed = await self._write(partial(changes.claim, parameters=parameters))
-        return [rows.to_job(document) for _, _, document in claimed]
+        jobs = (_readable(job_id, document) for _, job_id, document in claimed)
+        return [job for job in jobs if job is not None]
 
     async def renew(self, owner: str, *, lease_until: datetime) -> None:
         """See `JobStore.renew`."""
@@ -216,11 +226,12 @@ class SqliteStore:
         self, account_id: AccountId | None, *, before: int | None, limit: int
     ) -> list[LedgerEntry]:
         """See `AccountStore.list_transfers`."""
-        parameters: Parameters = {"before": POSITION_MAX if before is None else before, "limit": limit}
+        parameters: Parameters = {"before": INTEGER_MAX if before is None else before, "limit": limit}
         if account_id is None:
-            found = await self._scan("list_transfers", parameters)
+            found = await self._scan(self._lists, "list_transfers", parameters)
         else:
-            found = await self._scan("list_transfers_of_account", {**parameters, "account_id": account_id})
+            parameters["account_id"] = account_id
+            found = await self._scan(self._lists, "list_transfers_of_account", parameters)
         return [LedgerEntry(position=row[0], transfer=rows.to_transfer(row[1:])) for row in found]
 
     async def _write(self, change: Change[T]) -> T:
@@ -232,18 +243,27 @@ class SqliteStore:
 
     def _point(self, name: str, parameters: Parameters) -> Row | None:
         self._require_open()
-        with operational_faults():
+        with engine_faults():
             row: Row | None = self._points.execute(SQL[name], parameters).fetchone()
         return row
 
-    async def _scan(self, name: str, parameters: Parameters) -> list[Row]:
+    async def _scan(self, connection: aiosqlite.Connection, name: str, parameters: Parameters) -> list[Row]:
         self._require_open()
-        with operational_faults():
-            return [tuple(row) for row in await self._scans.execute_fetchall(SQL[name], parameters)]
+        with engine_faults():
+            return [tuple(row) for row in await connection.execute_fetchall(SQL[name], parameters)]
 
     def _require_open(self) -> None:
         if not self._is_open:
             raise StoreUnavailable
+
+
+def _readable(job_id: JobId, document: bytes) -> Job | None:
+    try:
+        return rows.to_job(document)
+    except ValueError:
+        # Without the traceback, which would quote the document: a prompt is in it.
+        log.error("unreadable job", job=job_id)  # noqa: TRY400
+        return None
 
 
 def _job_change(

@@ -32,6 +32,7 @@ from reelgate_server.domain.errors import (
     JobUnsuccessful,
     ModelNotFound,
     ModelUnavailable,
+    ServerBusy,
     ServerStopping,
 )
 from reelgate_server.domain.events import FailureCode
@@ -52,6 +53,7 @@ ERRORS: Final[Mapping[type[DomainError], tuple[int, str]]] = {
     JobUnsuccessful: (503, "MODEL_UNAVAILABLE"),
     ModelNotFound: (400, "INVALID_MODEL"),
     ModelUnavailable: (503, "MODEL_UNAVAILABLE"),
+    ServerBusy: (429, "RATE_LIMIT_EXCEEDED"),
     ServerStopping: (503, "INTERNAL_ERROR"),
 }
 """HTTP status and code of each error this API documents; any other is a 500 `INTERNAL_ERROR`."""

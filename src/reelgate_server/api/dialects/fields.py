@@ -13,6 +13,13 @@ from reelgate_server.domain.spec import prompt_violations
 SECONDS_MAX = 86_400
 """Larger numbers are read as this one, which no model allows, so that any number fits a duration."""
 
+OBJECT_BYTES_MAX = 256 * 1024
+"""Larger objects are refused unread: reading one takes microseconds a member, on the event loop. 16,384 bytes of JSON,
+which is the rule for `extra`, are less than half of it as a message."""
+
+NESTED = frozenset({"struct_value", "list_value"})
+"""The kinds of value that can hold many others."""
+
 T = TypeVar("T")
 
 
@@ -66,6 +73,9 @@ class Fields:
 
     def _typed(self, name: str, kind: type[T], description: str, violation_name: str | None) -> T | None:
         value: struct_pb2.Value = getattr(self._message, name)
+        if value.WhichOneof("kind") in NESTED and value.ByteSize() > OBJECT_BYTES_MAX:
+            self.add(FieldViolation(violation_name or name, "is too large"))
+            return None
         plain = from_value(value) if self._message.HasField(name) else None
         if plain is None:
             return None

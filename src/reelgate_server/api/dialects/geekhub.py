@@ -29,6 +29,7 @@ from reelgate_server.domain.errors import (
     JobNotFound,
     ModelNotFound,
     ModelUnavailable,
+    ServerBusy,
     ServerStopping,
 )
 from reelgate_server.domain.job import Job
@@ -58,6 +59,7 @@ ERRORS: Final[Mapping[type[DomainError], tuple[int, str]]] = {
     ModelNotFound: (404, "model_not_found"),
     JobNotFound: (404, "not_found"),
     ModelUnavailable: (502, "provider_unavailable"),
+    ServerBusy: (429, "rate_limit_exceeded"),
     ServerStopping: (503, "internal_error"),
 }
 """HTTP status and code of each error this API documents; any other is a 500 `internal_error`."""

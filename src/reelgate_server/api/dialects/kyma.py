@@ -30,6 +30,7 @@ from reelgate_server.domain.errors import (
     JobNotFound,
     ModelNotFound,
     ModelUnavailable,
+    ServerBusy,
     ServerStopping,
     StoreUnavailable,
 )
@@ -62,6 +63,7 @@ ERRORS: Final[Mapping[type[DomainError], tuple[int, str]]] = {
     JobNotFound: (404, "not_found"),
     ModelNotFound: (400, "invalid_model"),
     ModelUnavailable: (400, "invalid_model"),
+    ServerBusy: (429, "rate_limited"),
     ServerStopping: (503, "provider_error"),
     StoreUnavailable: (500, "db_error"),
 }

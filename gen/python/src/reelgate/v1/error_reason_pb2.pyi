@@ -32,6 +32,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_JOB_EXPIRED: _ClassVar[ErrorReason]
     ERROR_REASON_MEDIA_UNAVAILABLE: _ClassVar[ErrorReason]
     ERROR_REASON_JOB_UNSUCCESSFUL: _ClassVar[ErrorReason]
+    ERROR_REASON_SERVER_BUSY: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_INVALID_REQUEST: ErrorReason
 ERROR_REASON_INVALID_SPEC: ErrorReason
@@ -58,3 +59,4 @@ ERROR_REASON_JOB_CANCELLED: ErrorReason
 ERROR_REASON_JOB_EXPIRED: ErrorReason
 ERROR_REASON_MEDIA_UNAVAILABLE: ErrorReason
 ERROR_REASON_JOB_UNSUCCESSFUL: ErrorReason
+ERROR_REASON_SERVER_BUSY: ErrorReason

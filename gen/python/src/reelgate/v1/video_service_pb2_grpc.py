@@ -38,7 +38,8 @@ class VideoServiceStub:
     Every method may answer, besides what its own comment lists:
 
     * `UNAUTHENTICATED`: no key, an unknown key, or a revoked one. Get another key; do not retry.
-    * `INVALID_ARGUMENT`: a field breaks its rule; a `google.rpc.BadRequest` names each. Mend the request; do not retry.
+    * `INVALID_ARGUMENT`: a field breaks its rule; a `google.rpc.BadRequest` names those that were found, and `ErrorInfo`
+    the first. JSON that does not fit the message is refused by the proxy with `ErrorInfo` alone. Mend the request.
     * `RESOURCE_EXHAUSTED`: too many requests at once, or a message that is too large. Retry the former with back-off.
     * `UNAVAILABLE`: the server or its store cannot answer now. Retry with back-off.
     * `DEADLINE_EXCEEDED`: the client's own deadline passed. The effect is unknown; reads and keyed creates are safe to repeat.
@@ -90,7 +91,8 @@ class VideoServiceServicer:
     Every method may answer, besides what its own comment lists:
 
     * `UNAUTHENTICATED`: no key, an unknown key, or a revoked one. Get another key; do not retry.
-    * `INVALID_ARGUMENT`: a field breaks its rule; a `google.rpc.BadRequest` names each. Mend the request; do not retry.
+    * `INVALID_ARGUMENT`: a field breaks its rule; a `google.rpc.BadRequest` names those that were found, and `ErrorInfo`
+    the first. JSON that does not fit the message is refused by the proxy with `ErrorInfo` alone. Mend the request.
     * `RESOURCE_EXHAUSTED`: too many requests at once, or a message that is too large. Retry the former with back-off.
     * `UNAVAILABLE`: the server or its store cannot answer now. Retry with back-off.
     * `DEADLINE_EXCEEDED`: the client's own deadline passed. The effect is unknown; reads and keyed creates are safe to repeat.
@@ -235,7 +237,8 @@ class VideoService:
     Every method may answer, besides what its own comment lists:
 
     * `UNAUTHENTICATED`: no key, an unknown key, or a revoked one. Get another key; do not retry.
-    * `INVALID_ARGUMENT`: a field breaks its rule; a `google.rpc.BadRequest` names each. Mend the request; do not retry.
+    * `INVALID_ARGUMENT`: a field breaks its rule; a `google.rpc.BadRequest` names those that were found, and `ErrorInfo`
+    the first. JSON that does not fit the message is refused by the proxy with `ErrorInfo` alone. Mend the request.
     * `RESOURCE_EXHAUSTED`: too many requests at once, or a message that is too large. Retry the former with back-off.
     * `UNAVAILABLE`: the server or its store cannot answer now. Retry with back-off.
     * `DEADLINE_EXCEEDED`: the client's own deadline passed. The effect is unknown; reads and keyed creates are safe to repeat.

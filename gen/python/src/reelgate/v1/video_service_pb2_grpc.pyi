@@ -39,7 +39,8 @@ class VideoServiceStub:
     Every method may answer, besides what its own comment lists:
 
     * `UNAUTHENTICATED`: no key, an unknown key, or a revoked one. Get another key; do not retry.
-    * `INVALID_ARGUMENT`: a field breaks its rule; a `google.rpc.BadRequest` names each. Mend the request; do not retry.
+    * `INVALID_ARGUMENT`: a field breaks its rule; a `google.rpc.BadRequest` names those that were found, and `ErrorInfo`
+      the first. JSON that does not fit the message is refused by the proxy with `ErrorInfo` alone. Mend the request.
     * `RESOURCE_EXHAUSTED`: too many requests at once, or a message that is too large. Retry the former with back-off.
     * `UNAVAILABLE`: the server or its store cannot answer now. Retry with back-off.
     * `DEADLINE_EXCEEDED`: the client's own deadline passed. The effect is unknown; reads and keyed creates are safe to repeat.
@@ -134,7 +135,8 @@ class VideoServiceAsyncStub(VideoServiceStub):
     Every method may answer, besides what its own comment lists:
 
     * `UNAUTHENTICATED`: no key, an unknown key, or a revoked one. Get another key; do not retry.
-    * `INVALID_ARGUMENT`: a field breaks its rule; a `google.rpc.BadRequest` names each. Mend the request; do not retry.
+    * `INVALID_ARGUMENT`: a field breaks its rule; a `google.rpc.BadRequest` names those that were found, and `ErrorInfo`
+      the first. JSON that does not fit the message is refused by the proxy with `ErrorInfo` alone. Mend the request.
     * `RESOURCE_EXHAUSTED`: too many requests at once, or a message that is too large. Retry the former with back-off.
     * `UNAVAILABLE`: the server or its store cannot answer now. Retry with back-off.
     * `DEADLINE_EXCEEDED`: the client's own deadline passed. The effect is unknown; reads and keyed creates are safe to repeat.
@@ -225,7 +227,8 @@ class VideoServiceServicer(metaclass=_abc_1.ABCMeta):
     Every method may answer, besides what its own comment lists:
 
     * `UNAUTHENTICATED`: no key, an unknown key, or a revoked one. Get another key; do not retry.
-    * `INVALID_ARGUMENT`: a field breaks its rule; a `google.rpc.BadRequest` names each. Mend the request; do not retry.
+    * `INVALID_ARGUMENT`: a field breaks its rule; a `google.rpc.BadRequest` names those that were found, and `ErrorInfo`
+      the first. JSON that does not fit the message is refused by the proxy with `ErrorInfo` alone. Mend the request.
     * `RESOURCE_EXHAUSTED`: too many requests at once, or a message that is too large. Retry the former with back-off.
     * `UNAVAILABLE`: the server or its store cannot answer now. Retry with back-off.
     * `DEADLINE_EXCEEDED`: the client's own deadline passed. The effect is unknown; reads and keyed creates are safe to repeat.

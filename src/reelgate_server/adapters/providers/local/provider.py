@@ -5,7 +5,7 @@ root can therefore answer for a task, and a poll that finds an interrupted rende
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
@@ -129,7 +129,7 @@ class LocalProvider:
         if is_uuid(task.task_id):
             await self._in_thread(_cancel, self._folder(JobId(task.task_id)))
 
-    async def open(self, task: Task, source_url: str) -> AsyncIterator[bytes]:
+    async def open(self, task: Task, source_url: str) -> AsyncGenerator[bytes, None]:
         """Stream the file in chunks of `CHUNK_BYTES`; see the port.
 
         Raises:

@@ -38,6 +38,11 @@ CREATE UNIQUE INDEX jobs_by_idempotency_key ON jobs (key_id, idempotency_key) WH
 
 CREATE INDEX jobs_by_account ON jobs (account_id, job_id);
 
+CREATE INDEX jobs_by_account_and_model ON jobs (account_id, model, job_id);
+
+-- The model is included so that a list of one state and one model passes over the others in the index.
+CREATE INDEX jobs_by_account_and_state ON jobs (account_id, state, job_id, model);
+
 -- Ended jobs are not due and take no room here. The lease is included so that leased jobs are passed over in the index.
 CREATE INDEX jobs_by_due_time ON jobs (due_time, job_id, lease_until) WHERE due_time IS NOT NULL;
 

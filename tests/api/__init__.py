@@ -1,0 +1,1 @@
+"""The gRPC surface: a real server on a free port over memory adapters."""

@@ -1,0 +1,1 @@
+"""The use cases on memory adapters and a manual clock."""

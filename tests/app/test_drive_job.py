@@ -1,0 +1,598 @@
+"""Driving a job: the intent is recorded, then the provider is called, then the outcome is recorded."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from reelgate_server.adapters.store.memory import MemoryStore
+from reelgate_server.app.cancel_job import cancel_job
+from reelgate_server.domain.catalogue import Catalogue
+from reelgate_server.domain.decide import IntendSubmit
+from reelgate_server.domain.errors import StoreUnavailable
+from reelgate_server.domain.events import FailureCode, JobFailure
+from reelgate_server.domain.faults import Fault, FaultKind
+from reelgate_server.domain.job import Job
+from reelgate_server.domain.lifecycle import JobState
+from tests.support.builders import after_noon
+from tests.support.clock import settle
+from tests.support.fake_provider import VIDEO, FakeProvider
+from tests.support.interpose import Trouble, interpose
+from tests.support.world import LEASE, Customer, World
+
+HAPPY = ["Created", "SubmitIntended", "Submitted", "Rendered", "Stored"]
+LOST = Fault(kind=FaultKind.TIMEOUT, is_maybe_accepted=True)
+STEP = timedelta(minutes=1)
+"""Longer than any delay between two tries or two polls."""
+
+
+async def run(world: World, job: Job, times: int = 30, step: timedelta = STEP) -> Job:
+    """Drive until the job has ended, a minute at a time."""
+    for _ in range(times):
+        await world.run_due()
+        job = await world.load(job)
+        if job.is_terminal:
+            break
+        await world.clock.advance(step)
+    await world.run_due()
+    return job
+
+
+async def due_in(world: World, job: Job) -> timedelta | None:
+    """When the job wants driving again, from now, to the tenth of a second; None if not within the hour."""
+    start = world.clock.now()
+    for tenths in range(36_000):
+        now = start + timedelta(seconds=tenths / 10)
+        claimed = await world.store.claim("probe", now=now, lease_until=now, limit=1000)
+        for each in claimed:
+            await world.store.release(each.job_id, "probe", due_time=now)
+        if job.job_id in {each.job_id for each in claimed}:
+            return now - start
+    return None
+
+
+class TestHappyPath:
+    async def test_a_job_is_submitted_polled_copied_and_paid(self, world: World, ada: Customer) -> None:
+        world.fal.progress_steps = [10, 10, 60, 250]
+        job = await run(world, await world.create(ada))
+        assert await world.history(job.job_id) == [
+            "Created",
+            "SubmitIntended",
+            "Submitted",
+            *["Progressed"] * 3,
+            "Rendered",
+            "Stored",
+        ]
+        assert (job.state, job.attempt_count, job.progress_percent) == (JobState.SUCCEEDED, 1, 100)
+        assert job.source_url == "https://fake.test/videos/fal-task-1.mp4"
+        assert job.media is not None
+        name = f"generated-videos/{ada.account.account_id}/{job.job_id}/video.mp4"
+        assert (job.media.object_name, job.media.size_bytes) == (name, 28)
+        assert world.media.files == {name: (VIDEO, "video/mp4")}
+        assert await world.ledger(ada) == ["credit", "hold", "post"]
+        assert await world.money(ada) == (9_800_000, 0)
+
+    async def test_an_ended_job_is_never_due_again(self, world: World, ada: Customer) -> None:
+        job = await run(world, await world.create(ada))
+        assert await due_in(world, job) is None
+
+    async def test_the_order_says_what_to_make(self, world: World, ada: Customer) -> None:
+        text = await world.create(ada, model="kling-3-pro-audio", clip_duration=timedelta(seconds=1))
+        image = await world.create(ada, model="kling-3-pro", image_url="https://images.test/a.png", extra={"seed": 1})
+        await world.run_due()
+        orders = {order.job_id: order for order in world.fal.orders}
+        order = orders[text.job_id]
+        assert order.spec == text.spec
+        assert order.spec.render_duration == timedelta(seconds=3)
+        assert order.endpoint == "fal-ai/kling-video/v3/pro/text-to-video"
+        assert (order.has_audio, order.is_simulated) == (True, False)
+        order = orders[image.job_id]
+        assert order.endpoint == "fal-ai/kling-video/v3/pro/image-to-video"
+        assert (order.has_audio, order.spec.extra) == (False, {"seed": 1})
+
+    async def test_a_stand_in_is_told_to_say_so(self) -> None:
+        world = World(stand_in="local")
+        await world.create(await world.join(), model="hailuo-02-768p")
+        await world.run_due()
+        assert world.local.orders[0].is_simulated
+
+    async def test_the_intent_is_durable_before_the_provider_is_called(self, world: World, ada: Customer) -> None:
+        job = await world.create(ada)
+        world.fal.submit_gate.clear()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(world.run_due())
+            await settle()
+            assert world.fal.call_count("submit") == 1
+            assert await world.history(job.job_id) == ["Created", "SubmitIntended"]
+            world.fal.submit_gate.set()
+
+    async def test_a_model_that_left_the_catalogue_is_finished_all_the_same(self, world: World, ada: Customer) -> None:
+        world.fal.is_held = True
+        job = await world.create(ada)
+        await world.run_due()
+        later = World(store=world.store, clock=world.clock, catalogue=Catalogue([]), providers=[world.fal])
+        world.fal.finish_all()
+        assert (await run(later, job)).state is JobState.SUCCEEDED
+
+    async def test_a_model_that_left_before_the_submit_is_ordered_without_its_endpoint(
+        self, world: World, ada: Customer
+    ) -> None:
+        job = await world.create(ada)
+        later = World(store=world.store, clock=world.clock, catalogue=Catalogue([]), providers=[world.fal])
+        await run(later, job)
+        assert world.fal.orders[0].endpoint == ""
+
+
+class TestSubmitFaults:
+    @pytest.mark.parametrize(
+        ("kind", "code", "message"),
+        [
+            (FaultKind.REJECTED, FailureCode.REJECTED, "The provider refused to render this content."),
+            (FaultKind.INVALID, FailureCode.PROVIDER_ERROR, "The provider could not render this request."),
+            (FaultKind.UNAUTHORIZED, FailureCode.PROVIDER_ERROR, "The provider is not available."),
+        ],
+    )
+    async def test_what_is_useless_to_repeat_ends_the_job_at_once(
+        self, *, world: World, ada: Customer, kind: FaultKind, code: FailureCode, message: str
+    ) -> None:
+        world.fal.submit_faults = [Fault(kind=kind, detail="for the operator")]
+        job = await run(world, await world.create(ada))
+        assert await world.history(job.job_id) == ["Created", "SubmitIntended", "SubmitRefused", "Failed"]
+        assert job.failure is not None
+        assert (job.failure.code, job.failure.message) == (code, message)
+        assert job.failure.fault is not None
+        assert job.failure.fault.detail == "for the operator"
+        assert await world.ledger(ada) == ["credit", "hold", "void"]
+
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            FaultKind.THROTTLED,
+            FaultKind.UNAVAILABLE,
+            FaultKind.TIMEOUT,
+            FaultKind.UNINTELLIGIBLE,
+            FaultKind.TASK_UNKNOWN,
+        ],
+    )
+    async def test_what_was_surely_not_accepted_is_tried_again(
+        self, world: World, ada: Customer, kind: FaultKind
+    ) -> None:
+        world.fal.submit_faults = [Fault(kind=kind)] * 4
+        job = await run(world, await world.create(ada))
+        assert await world.history(job.job_id) == [
+            "Created",
+            *["SubmitIntended", "SubmitRefused"] * 4,
+            "SubmitIntended",
+            "Submitted",
+            "Rendered",
+            "Stored",
+        ]
+        assert job.attempt_count == 5
+        assert await world.ledger(ada) == ["credit", "hold", "post"]
+
+    async def test_the_fifth_failure_ends_the_job(self, world: World, ada: Customer) -> None:
+        world.fal.submit_faults = [Fault(kind=FaultKind.UNAVAILABLE)] * 9
+        job = await run(world, await world.create(ada))
+        assert (job.state, job.attempt_count, world.fal.call_count("submit")) == (JobState.FAILED, 5, 5)
+        assert await world.ledger(ada) == ["credit", "hold", "void"]
+
+    async def test_a_try_waits_for_its_time(self, world: World, ada: Customer) -> None:
+        world.fal.submit_faults = [Fault(kind=FaultKind.UNAVAILABLE)]
+        job = await world.create(ada)
+        await world.run_due()
+        job = await world.load(job)
+        assert job.state is JobState.PENDING
+        assert job.retry_time is not None
+        assert after_noon(0.5) <= job.retry_time <= after_noon(1.5)
+        # Somebody who claims it too early does nothing.
+        await world.drive(job, "driver")
+        assert world.fal.call_count("submit") == 1
+        await world.clock.advance(job.retry_time - world.clock.now() - timedelta(microseconds=1))
+        await world.run_due()
+        assert world.fal.call_count("submit") == 1
+        await world.clock.advance(timedelta(microseconds=1))
+        await world.run_due()
+        assert (await world.load(job)).state is JobState.SUCCEEDED
+
+    async def test_the_providers_own_word_on_when_to_try_again_is_kept(self, world: World, ada: Customer) -> None:
+        world.fal.submit_faults = [Fault(kind=FaultKind.THROTTLED, retry_after=timedelta(seconds=90))]
+        job = await world.create(ada)
+        await world.run_due()
+        assert (await world.load(job)).retry_time == after_noon(90)
+        assert await due_in(world, job) == timedelta(seconds=90)
+
+    async def test_a_try_that_would_come_after_the_deadline_is_not_waited_for(
+        self, world: World, ada: Customer
+    ) -> None:
+        world.fal.submit_faults = [Fault(kind=FaultKind.THROTTLED, retry_after=timedelta(hours=9))]
+        job = await world.create(ada)
+        await world.run_due()
+        await world.clock.advance(timedelta(minutes=30))
+        await world.run_due()
+        assert (await world.load(job)).state is JobState.EXPIRED
+
+
+class TestAmbiguousSubmits:
+    async def test_by_default_a_lost_answer_ends_the_job_and_nothing_is_sent_again(
+        self, world: World, ada: Customer
+    ) -> None:
+        world.fal.submit_faults = [LOST]
+        job = await run(world, await world.create(ada))
+        assert await world.history(job.job_id) == ["Created", "SubmitIntended", "SubmitUnanswered", "Failed"]
+        assert job.failure is not None
+        assert job.failure.code is FailureCode.SUBMIT_UNANSWERED
+        assert world.fal.call_count("submit") == 1
+        assert await world.ledger(ada) == ["credit", "hold", "void"]
+
+    async def test_a_plan_may_have_it_sent_once_more(self, world: World) -> None:
+        patient = await world.join("patient")
+        world.fal.submit_faults = [LOST]
+        job = await run(world, await world.create(patient))
+        assert await world.history(job.job_id) == ["Created", "SubmitIntended", "SubmitUnanswered", *HAPPY[1:]]
+        assert (job.attempt_count, job.unanswered_count, world.fal.call_count("submit")) == (2, 1, 2)
+        assert await world.ledger(patient) == ["credit", "hold", "post"]
+
+    async def test_but_not_twice(self, world: World) -> None:
+        patient = await world.join("patient")
+        world.fal.submit_faults = [LOST, LOST]
+        job = await run(world, await world.create(patient))
+        assert (job.state, job.unanswered_count, world.fal.call_count("submit")) == (JobState.FAILED, 2, 2)
+
+    async def test_after_a_lost_answer_a_refusal_may_be_tried_again(self, world: World) -> None:
+        patient = await world.join("patient")
+        world.fal.submit_faults = [LOST, Fault(kind=FaultKind.UNAVAILABLE)]
+        job = await run(world, await world.create(patient))
+        assert (job.state, world.fal.call_count("submit")) == (JobState.SUCCEEDED, 3)
+
+    async def test_a_rejection_that_may_have_been_taken_ends_the_job(self, world: World, ada: Customer) -> None:
+        world.fal.submit_faults = [Fault(kind=FaultKind.UNINTELLIGIBLE, is_maybe_accepted=True)]
+        job = await run(world, await world.create(ada))
+        assert job.failure is not None
+        assert job.failure.code is FailureCode.SUBMIT_UNANSWERED
+
+
+class TestInterruptedSubmits:
+    async def _interrupted(self, world: World, customer: Customer, **fields: Any) -> Job:
+        """A job whose driver died in the middle of the call."""
+        return await world.recorder.record(await world.create(customer, **fields), IntendSubmit())
+
+    async def test_a_provider_that_is_not_idempotent_is_not_asked_again(self, world: World, ada: Customer) -> None:
+        job = await run(world, await self._interrupted(world, ada))
+        assert await world.history(job.job_id) == ["Created", "SubmitIntended", "SubmitUnanswered", "Failed"]
+        assert world.fal.calls == []
+        assert await world.ledger(ada) == ["credit", "hold", "void"]
+
+    async def test_unless_the_plan_says_so(self, world: World) -> None:
+        patient = await world.join("patient")
+        job = await run(world, await self._interrupted(world, patient))
+        assert (job.state, job.attempt_count, job.unanswered_count) == (JobState.SUCCEEDED, 2, 1)
+        assert world.fal.call_count("submit") == 1
+
+    async def test_an_idempotent_provider_is_asked_again(self, world: World, ada: Customer) -> None:
+        job = await run(world, await self._interrupted(world, ada, model="local/storyboard"))
+        assert await world.history(job.job_id) == HAPPY
+        assert job.attempt_count == 1
+
+    async def test_an_idempotent_providers_fault_is_a_fault_as_any(self, world: World, ada: Customer) -> None:
+        world.local.submit_faults = [Fault(kind=FaultKind.UNAVAILABLE)]
+        job = await run(world, await self._interrupted(world, ada, model="local/storyboard"))
+        assert job.state is JobState.SUCCEEDED
+        assert await world.history(job.job_id) == ["Created", "SubmitIntended", "SubmitRefused", *HAPPY[1:]]
+
+    async def test_a_driver_that_died_in_the_call_leaves_the_job_to_another_when_its_lease_has_run_out(
+        self, world: World, ada: Customer
+    ) -> None:
+        job = await world.create(ada, model="local/storyboard")
+        world.local.submit_gate.clear()
+        async with asyncio.TaskGroup() as group:
+            dying = group.create_task(world.run_due("first"))
+            await settle()
+            dying.cancel()
+        world.local.submit_gate.set()
+        await world.run_due("second")
+        assert (await world.load(job)).state is JobState.SUBMITTING
+        await world.clock.advance(LEASE)
+        await world.run_due("second")
+        assert (await world.load(job)).state is JobState.SUCCEEDED
+        assert len(world.local.tasks) == 1
+
+    async def test_a_slow_driver_whose_job_was_given_up_stops_the_task_that_came_late(
+        self, world: World, ada: Customer
+    ) -> None:
+        job = await world.create(ada)
+        world.fal.is_held = True
+        world.fal.submit_gate.clear()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(world.run_due("slow"))
+            await world.clock.advance(LEASE)
+            await world.run_due("other")
+            world.fal.submit_gate.set()
+        assert (await world.load(job)).state is JobState.FAILED
+        assert [name for name, _ in world.fal.calls] == ["submit", "cancel"]
+        assert await world.ledger(ada) == ["credit", "hold", "void"]
+
+    async def test_two_drivers_of_one_idempotent_task_do_not_stop_it(self, world: World, ada: Customer) -> None:
+        job = await world.create(ada, model="local/storyboard")
+        world.local.is_held = True
+        world.local.submit_gate.clear()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(world.run_due("slow"))
+            await world.clock.advance(LEASE)
+            group.create_task(world.run_due("other"))
+            await settle()
+            assert world.local.call_count("submit") == 2
+            world.local.submit_gate.set()
+        assert (await world.load(job)).state is JobState.PROCESSING
+        assert world.local.call_count("cancel") == 0
+        world.local.finish_all()
+        assert (await run(world, job)).state is JobState.SUCCEEDED
+
+
+class TestPolls:
+    @pytest.mark.parametrize("kind", FaultKind)
+    async def test_a_bad_poll_never_fails_a_job(self, world: World, ada: Customer, kind: FaultKind) -> None:
+        world.fal.poll_faults = [Fault(kind=kind)] * 7
+        job = await run(world, await world.create(ada))
+        assert await world.history(job.job_id) == HAPPY
+        assert world.fal.call_count("poll") == 8
+
+    async def test_a_task_that_is_lost_is_asked_for_until_the_deadline(self, world: World, ada: Customer) -> None:
+        world.fal.is_held = True
+        job = await world.create(ada)
+        await world.run_due()
+        world.fal.forget("fal-task-1")
+        job = await run(world, job, times=40)
+        assert job.state is JobState.EXPIRED
+        assert world.fal.call_count("submit") == 1
+        assert await world.ledger(ada) == ["credit", "hold", "void"]
+
+    async def test_a_lost_task_of_an_idempotent_provider_is_ordered_again(self, world: World, ada: Customer) -> None:
+        world.local.is_held = True
+        job = await world.create(ada, model="local/storyboard")
+        await world.run_due()
+        world.local.forget(job.job_id)
+        world.local.is_held = False
+        assert (await run(world, job)).state is JobState.SUCCEEDED
+        assert await world.history(job.job_id) == HAPPY
+        assert world.local.call_count("submit") == 2
+
+    async def test_ordering_a_lost_task_again_may_fail_too(self, world: World, ada: Customer) -> None:
+        world.local.is_held = True
+        job = await world.create(ada, model="local/storyboard")
+        await world.run_due()
+        world.local.forget(job.job_id)
+        world.local.is_held = False
+        world.local.submit_faults = [Fault(kind=FaultKind.UNAVAILABLE)]
+        assert (await run(world, job)).state is JobState.SUCCEEDED
+
+    async def test_a_task_that_failed_fails_the_job_and_nothing_is_charged(self, world: World, ada: Customer) -> None:
+        world.fal.is_held = True
+        job = await world.create(ada)
+        await world.run_due()
+        failure = JobFailure(code=FailureCode.REJECTED, message="Not this.", fault=Fault(kind=FaultKind.REJECTED))
+        world.fal.fail("fal-task-1", failure)
+        job = await run(world, job)
+        assert (job.state, job.failure) == (JobState.FAILED, failure)
+        assert await world.ledger(ada) == ["credit", "hold", "void"]
+
+    async def test_progress_is_told_only_when_it_has_grown(self, world: World, ada: Customer) -> None:
+        world.fal.progress_steps = [20, 10, 20, 30]
+        job = await run(world, await world.create(ada))
+        assert (await world.history(job.job_id)).count("Progressed") == 2
+
+    async def test_polls_come_closer_as_the_typical_end_does(self, world: World, ada: Customer) -> None:
+        world.fal.is_held = True
+        # Two minutes, by the catalogue.
+        job = await world.create(ada, model="kling-3-pro")
+        await world.run_due()
+        assert await due_in(world, job) == timedelta(seconds=15)
+        await world.clock.advance(timedelta(seconds=110))
+        await world.run_due()
+        assert await due_in(world, job) == timedelta(seconds=5)
+
+    async def test_a_providers_wish_for_the_next_poll_is_kept(self, world: World, ada: Customer) -> None:
+        world.fal.is_held = True
+        world.fal.poll_after = timedelta(seconds=42)
+        job = await world.create(ada)
+        await world.run_due()
+        assert await due_in(world, job) == timedelta(seconds=42)
+
+    @pytest.mark.parametrize(("wish_us", "expected_s"), [(0, 15), (1, 0.1)])
+    async def test_a_wish_for_a_poll_at_once_is_no_busy_loop(
+        self, world: World, ada: Customer, wish_us: int, expected_s: float
+    ) -> None:
+        world.fal.is_held = True
+        world.fal.poll_after = timedelta(microseconds=wish_us)
+        job = await world.create(ada)
+        await world.run_due()
+        assert world.fal.call_count("poll") == 1
+        assert await due_in(world, job) == timedelta(seconds=expected_s)
+
+    @pytest.mark.parametrize(("retry_after_s", "expected_s"), [(None, 15), (0, 15), (5, 5), (300, 300)])
+    async def test_a_bad_poll_puts_off_the_next_as_long_as_the_provider_says(
+        self, world: World, ada: Customer, retry_after_s: int | None, expected_s: int
+    ) -> None:
+        retry_after = None if retry_after_s is None else timedelta(seconds=retry_after_s)
+        world.fal.poll_faults = [Fault(kind=FaultKind.THROTTLED, retry_after=retry_after)]
+        job = await world.create(ada)
+        await world.run_due()
+        assert world.fal.call_count("poll") == 1
+        assert await due_in(world, job) == timedelta(seconds=expected_s)
+
+    async def test_no_poll_is_put_off_beyond_the_deadline(self, world: World, ada: Customer) -> None:
+        world.fal.is_held = True
+        world.fal.poll_after = timedelta(hours=9)
+        job = await world.create(ada)
+        await world.run_due()
+        assert await due_in(world, job) == timedelta(minutes=30)
+
+
+class TestCopies:
+    async def test_a_copy_that_fails_is_made_again(self, world: World, ada: Customer) -> None:
+        world.media.put_fault_count = 2
+        world.fal.open_faults = [Fault(kind=FaultKind.UNAVAILABLE)]
+        world.fal.midway_faults = [Fault(kind=FaultKind.TIMEOUT)]
+        job = await run(world, await world.create(ada), step=timedelta(seconds=5))
+        assert await world.history(job.job_id) == HAPPY
+        assert world.fal.call_count("open") == 5
+        assert world.clock.now() == after_noon(20)
+        assert [content for content, _ in world.media.files.values()] == [VIDEO]
+        assert await world.ledger(ada) == ["credit", "hold", "post"]
+
+    async def test_a_copy_that_keeps_failing_expires(self, world: World, ada: Customer) -> None:
+        world.media.is_down = True
+        job = await run(world, await world.create(ada), times=40)
+        assert (job.state, world.media.files) == (JobState.EXPIRED, {})
+        assert await world.ledger(ada) == ["credit", "hold", "void"]
+
+    async def test_a_copy_that_was_made_but_not_recorded_is_made_anew(self, world: World, ada: Customer) -> None:
+        async def around(name: str, call: Callable[[], Awaitable[Any]]) -> Any:
+            if name == "append" and dying.media.files:
+                raise StoreUnavailable
+            return await call()
+
+        dying = World(store=interpose(world.store, around), clock=world.clock, providers=[world.fal])
+        job = await world.create(ada)
+        with pytest.raises(StoreUnavailable):
+            await dying.run_due("first")
+        assert (await world.load(job)).state is JobState.STORING
+        await world.clock.advance(LEASE)
+        await world.run_due("second")
+        assert (await world.load(job)).state is JobState.SUCCEEDED
+        assert world.fal.call_count("open") == 2
+        assert await world.ledger(ada) == ["credit", "hold", "post"]
+
+
+class TestDeadlines:
+    async def _expire(self, world: World, job: Job) -> Job:
+        await world.clock.advance(timedelta(minutes=30))
+        await world.run_due()
+        return await world.load(job)
+
+    async def test_a_job_that_was_never_sent_expires(self, world: World, ada: Customer) -> None:
+        job = await self._expire(world, await world.create(ada))
+        assert await world.history(job.job_id) == ["Created", "Expired"]
+        assert world.fal.calls == []
+        assert await world.ledger(ada) == ["credit", "hold", "void"]
+
+    async def test_a_job_whose_submit_was_interrupted_expires(self, world: World, ada: Customer) -> None:
+        job = await world.recorder.record(await world.create(ada), IntendSubmit())
+        job = await self._expire(world, job)
+        assert await world.history(job.job_id) == ["Created", "SubmitIntended", "Expired"]
+        assert await world.ledger(ada) == ["credit", "hold", "void"]
+
+    async def test_a_job_that_is_rendering_expires_and_its_task_is_stopped(self, world: World, ada: Customer) -> None:
+        world.fal.is_held = True
+        job = await world.create(ada)
+        await world.run_due()
+        job = await self._expire(world, job)
+        assert job.state is JobState.EXPIRED
+        assert world.fal.calls[-1] == ("cancel", "fal-task-1")
+        assert await due_in(world, job) is None
+        assert await world.ledger(ada) == ["credit", "hold", "void"]
+
+    async def test_a_job_that_is_being_copied_expires(self, world: World, ada: Customer) -> None:
+        world.media.put_fault_count = 99
+        job = await world.create(ada)
+        await world.run_due()
+        job = await self._expire(world, job)
+        assert (await world.history(job.job_id))[-2:] == ["Rendered", "Expired"]
+        assert await world.ledger(ada) == ["credit", "hold", "void"]
+
+    async def test_an_ended_job_does_not_expire(self, world: World, ada: Customer) -> None:
+        job = await run(world, await world.create(ada))
+        assert await self._expire(world, job) == job
+
+    async def test_a_job_ends_at_its_deadline_and_not_before(self, world: World, ada: Customer) -> None:
+        world.fal.is_held = True
+        job = await world.create(ada)
+        await world.clock.advance(timedelta(minutes=30) - timedelta(microseconds=1))
+        await world.run_due()
+        assert (await world.load(job)).state is JobState.PROCESSING
+        await world.clock.advance(timedelta(microseconds=1))
+        await world.run_due()
+        assert (await world.load(job)).state is JobState.EXPIRED
+
+    async def test_a_provider_that_cannot_be_told_of_the_end_is_told_again(self, world: World, ada: Customer) -> None:
+        world.fal.is_held = True
+        world.fal.cancel_faults = [Fault(kind=FaultKind.TIMEOUT)]
+        job = await world.create(ada)
+        await world.run_due()
+        assert (await self._expire(world, job)).state is JobState.EXPIRED
+        assert world.fal.call_count("cancel") == 1
+        await world.clock.advance(timedelta(seconds=5))
+        await world.run_due()
+        assert world.fal.call_count("cancel") == 2
+        assert await due_in(world, job) is None
+
+
+class TestRemovedProviders:
+    @pytest.mark.parametrize("is_sent", [False, True])
+    async def test_a_job_of_a_provider_that_was_removed_fails(
+        self, world: World, ada: Customer, *, is_sent: bool
+    ) -> None:
+        world.fal.is_held = True
+        job = await world.create(ada)
+        if is_sent:
+            await world.run_due()
+            await world.clock.advance(STEP)
+        later = World(store=world.store, clock=world.clock, providers=[FakeProvider("vertex")])
+        await later.run_due()
+        job = await world.load(job)
+        assert job.failure is not None
+        assert job.failure == JobFailure(
+            code=FailureCode.PROVIDER_ERROR, message="The provider is no longer configured on this server."
+        )
+        assert await world.ledger(ada) == ["credit", "hold", "void"]
+
+    async def test_a_cancelled_job_of_a_removed_provider_is_left_alone(self, world: World, ada: Customer) -> None:
+        world.fal.is_held = True
+        job = await world.create(ada)
+        await world.run_due()
+        await cancel_job(world.recorder, ada.caller, job.job_id)
+        later = World(store=world.store, clock=world.clock, providers=[])
+        await later.run_due()
+        assert (await world.load(job)).state is JobState.CANCELLED
+        assert await due_in(later, job) is None
+
+
+class TestStoreOutage:
+    async def test_an_outage_breaks_off_the_drive_and_the_lease_stays(self) -> None:
+        trouble = Trouble()
+        world = World(store=interpose(MemoryStore(), trouble))
+        job = await world.create(await world.join())
+        trouble.by_method["append"] = StoreUnavailable()
+        with pytest.raises(StoreUnavailable):
+            await world.run_due("first")
+        trouble.end()
+        await world.run_due("second")
+        assert world.fal.calls == []
+        await world.clock.advance(LEASE)
+        await world.run_due("second")
+        assert (await world.load(job)).state is JobState.SUCCEEDED
+
+    # `Submitted` is recorded again by the drive itself; see the worker's tests.
+    @pytest.mark.parametrize("name", [name for name in HAPPY[1:] if name != "Submitted"])
+    async def test_a_change_that_was_made_but_not_confirmed_is_found_in_the_log(
+        self, world: World, ada: Customer, name: str
+    ) -> None:
+        job = await world.create(ada, model="local/storyboard")
+        is_lost = False
+
+        async def around(method: str, call: Callable[[], Awaitable[Any]]) -> Any:
+            nonlocal is_lost
+            answer = await call()
+            if method == "append" and not is_lost and (await world.history(job.job_id))[-1] == name:
+                is_lost = True
+                raise StoreUnavailable
+            return answer
+
+        shaky = World(store=interpose(world.store, around), clock=world.clock)
+        with pytest.raises(StoreUnavailable):
+            await shaky.run_due()
+        await world.clock.advance(LEASE)
+        await shaky.run_due()
+        assert await world.history(job.job_id) == HAPPY
+        assert await world.ledger(ada) == ["credit", "hold", "post"]

@@ -1,0 +1,397 @@
+"""The worker drives what is due, a bounded number at once, and outlives bugs and outages."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from reelgate_server.adapters.feed.local import LocalFeed
+from reelgate_server.adapters.store.memory import MemoryStore
+from reelgate_server.app.cancel_job import cancel_job
+from reelgate_server.domain.errors import StoreUnavailable
+from reelgate_server.domain.events import Task
+from reelgate_server.domain.ids import JobId
+from reelgate_server.domain.job import Job
+from reelgate_server.domain.lifecycle import JobState
+from reelgate_server.ports.provider import RenderOrder
+from tests.support.clock import settle
+from tests.support.fake_provider import FakeProvider
+from tests.support.interpose import Trouble, interpose
+from tests.support.world import Customer, World, working
+
+
+class _Buggy(FakeProvider):
+    """Has a bug that one prompt brings out, until it is mended."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, is_idempotent=True)
+        self.is_mended = False
+
+    async def submit(self, order: RenderOrder) -> Task:
+        if order.spec.prompt == "bad" and not self.is_mended:
+            self.calls.append(("submit", order.job_id))
+            message = "division by zero"
+            raise ZeroDivisionError(message)
+        return await super().submit(order)
+
+
+@pytest.fixture
+def trouble() -> Trouble:
+    return Trouble()
+
+
+@pytest.fixture
+def shaky(trouble: Trouble) -> World:
+    """A world whose store can be made to fail."""
+    return World(store=interpose(MemoryStore(), trouble))
+
+
+async def _is_claimable(world: World, owner: str = "other") -> bool:
+    now = world.clock.now()
+    claimed = await world.store.claim(owner, now=now, lease_until=now, limit=9)
+    for job in claimed:
+        await world.store.release(job.job_id, owner, due_time=now)
+    return bool(claimed)
+
+
+class TestClaiming:
+    async def test_a_new_job_is_driven_without_any_delay(self, world: World, ada: Customer) -> None:
+        async with working(world):
+            job = await world.create(ada)
+            await settle()
+            assert (await world.load(job)).state is JobState.SUCCEEDED
+
+    async def test_jobs_that_were_there_before_the_worker_are_driven(self, world: World, ada: Customer) -> None:
+        jobs = [await world.create(ada) for _ in range(10)]
+        async with working(world):
+            assert {(await world.load(job)).state for job in jobs} == {JobState.SUCCEEDED}
+
+    async def test_a_job_that_became_due_without_a_hint_waits_a_quarter_of_a_second(
+        self, world: World, ada: Customer
+    ) -> None:
+        elsewhere = World(store=world.store, feed=LocalFeed(world.clock), clock=world.clock, seed=2)
+        async with working(world):
+            job = await elsewhere.create(ada)
+            await world.clock.advance(timedelta(milliseconds=249))
+            assert (await world.load(job)).state is JobState.PENDING
+            await world.clock.advance(timedelta(milliseconds=1))
+            assert (await world.load(job)).state is JobState.SUCCEEDED
+
+    async def test_a_render_is_polled_when_its_time_comes(self, world: World, ada: Customer) -> None:
+        world.fal.progress_steps = [10, 50]
+        world.fal.poll_after = timedelta(seconds=4)
+        async with working(world):
+            job = await world.create(ada)
+            await world.clock.advance(timedelta(seconds=3.9))
+            assert world.fal.call_count("poll") == 1
+            await world.clock.advance(timedelta(seconds=4.6))
+            assert world.fal.call_count("poll") == 3
+            assert (await world.load(job)).state is JobState.SUCCEEDED
+
+    async def test_two_workers_drive_each_job_once(self, world: World, ada: Customer) -> None:
+        async with working(world, "one"), working(world, "two"):
+            jobs = [await world.create(ada) for _ in range(20)]
+            await settle()
+        assert {(await world.load(job)).state for job in jobs} == {JobState.SUCCEEDED}
+        assert world.fal.call_count("submit") == 20
+
+
+class TestConcurrency:
+    async def test_no_more_jobs_than_allowed_are_driven_at_once(self, world: World, ada: Customer) -> None:
+        world.fal.submit_gate.clear()
+        worker = world.worker(concurrency=3)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(worker.run())
+            jobs = [await world.create(ada) for _ in range(10)]
+            await world.clock.advance(timedelta(seconds=5))
+            assert world.fal.call_count("submit") == 3
+            world.fal.submit_gate.set()
+            await settle()
+            assert {(await world.load(job)).state for job in jobs} == {JobState.SUCCEEDED}
+            worker.stop()
+
+    async def test_a_job_that_waits_for_its_render_takes_no_place(self, world: World, ada: Customer) -> None:
+        world.fal.is_held = True
+        worker = world.worker(concurrency=1)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(worker.run())
+            jobs = [await world.create(ada) for _ in range(5)]
+            await settle()
+            assert {(await world.load(job)).state for job in jobs} == {JobState.PROCESSING}
+            worker.stop()
+
+
+class TestBugs:
+    async def test_a_bug_in_one_drive_does_not_stop_the_others_and_the_job_is_tried_again(
+        self, logs: list[Any]
+    ) -> None:
+        provider = _Buggy("fal")
+        world = World(providers=[provider])
+        ada = await world.join()
+        async with working(world):
+            bad = await world.create(ada, prompt="bad")
+            good = [await world.create(ada) for _ in range(5)]
+            await settle()
+            assert {(await world.load(job)).state for job in good} == {JobState.SUCCEEDED}
+            assert (await world.load(bad)).state is JobState.SUBMITTING
+            provider.is_mended = True
+            await world.clock.advance(timedelta(seconds=29.9))
+            assert (await world.load(bad)).state is JobState.SUBMITTING
+            await world.clock.advance(timedelta(seconds=0.5))
+            assert (await world.load(bad)).state is JobState.SUCCEEDED
+        (entry,) = [entry for entry in logs if entry["event"] == "drive failed"]
+        assert (entry["job"], entry["log_level"], entry["exc_info"]) == (bad.job_id, "error", True)
+
+    async def test_a_bug_that_stays_ends_with_the_deadline(self) -> None:
+        world = World(providers=[_Buggy("fal")])
+        ada = await world.join()
+        async with working(world):
+            bad = await world.create(ada, prompt="bad")
+            await world.clock.advance(timedelta(minutes=30, seconds=31))
+            assert (await world.load(bad)).state is JobState.EXPIRED
+        assert await world.ledger(ada) == ["credit", "hold", "void"]
+        assert world.fal.calls == []
+
+
+async def _interrupt(world: World, trouble: Trouble, customer: Customer) -> Job:
+    """Let an outage begin while a drive waits for its provider; the provider takes the task."""
+    world.local.submit_gate.clear()
+    job = await world.create(customer, model="local/storyboard")
+    await settle()
+    assert world.local.call_count("submit") == 1
+    trouble.begin_outage()
+    world.local.submit_gate.set()
+    await settle()
+    return job
+
+
+class TestAcceptedTasks:
+    @pytest.mark.parametrize("is_made", [False, True])
+    async def test_an_accepted_task_is_recorded_when_the_store_answers_again(
+        self, shaky: World, trouble: Trouble, *, is_made: bool
+    ) -> None:
+        ada = await shaky.join()
+        shaky.fal.submit_gate.clear()
+        async with working(shaky):
+            job = await shaky.create(ada)
+            await settle()
+            if is_made:
+                trouble.after_method["append"] = StoreUnavailable()
+            else:
+                trouble.by_method["append"] = StoreUnavailable()
+            shaky.fal.submit_gate.set()
+            await settle()
+            await shaky.clock.advance(timedelta(seconds=30))
+            trouble.end()
+            await shaky.clock.advance(timedelta(seconds=2))
+            assert (await shaky.load(job)).state is JobState.SUCCEEDED
+        assert [name for name, _ in shaky.fal.calls].count("submit") == 1
+        assert "cancel" not in [name for name, _ in shaky.fal.calls]
+
+
+class TestStandstill:
+    async def test_a_job_whose_lease_ran_out_while_the_machine_slept_is_driven_once(self, world: World) -> None:
+        ada = await world.join()
+        world.fal.submit_gate.clear()
+        async with working(world):
+            job = await world.create(ada)
+            await settle()
+            # The clock jumps past the lease before any renewal, as it does when a lid is opened.
+            world.clock.jump(timedelta(minutes=5))
+            await world.clock.advance(timedelta(seconds=1))
+            world.fal.submit_gate.set()
+            await settle()
+            assert (await world.load(job)).state is JobState.SUCCEEDED
+        assert [name for name, _ in world.fal.calls].count("submit") == 1
+
+
+class TestOutages:
+    async def test_claiming_goes_on_when_the_store_answers_again(
+        self, shaky: World, trouble: Trouble, logs: list[Any]
+    ) -> None:
+        ada = await shaky.join()
+        job = await shaky.create(ada)
+        trouble.begin_outage()
+        async with working(shaky):
+            await shaky.clock.advance(timedelta(seconds=10))
+            # At its own pace, not as fast as it can.
+            assert 5 <= trouble.calls.count("claim") <= 12
+            trouble.end()
+            await shaky.clock.advance(timedelta(seconds=2))
+            assert (await shaky.load(job)).state is JobState.SUCCEEDED
+        assert any(entry["event"] == "claim failed" for entry in logs)
+
+    async def test_a_drive_that_the_store_broke_off_is_given_back_and_goes_on_soon(
+        self, shaky: World, trouble: Trouble
+    ) -> None:
+        ada = await shaky.join()
+        async with working(shaky):
+            trouble.by_method["append"] = StoreUnavailable()
+            job = await shaky.create(ada)
+            await settle()
+            trouble.end()
+            await shaky.clock.advance(timedelta(seconds=0.9))
+            assert (await shaky.load(job)).state is JobState.PENDING
+            await shaky.clock.advance(timedelta(seconds=0.5))
+            assert (await shaky.load(job)).state is JobState.SUCCEEDED
+        assert await shaky.ledger(ada) == ["credit", "hold", "post"]
+
+    async def test_a_job_is_given_back_when_the_store_answers_again(self, shaky: World, trouble: Trouble) -> None:
+        ada = await shaky.join()
+        async with working(shaky):
+            job = await _interrupt(shaky, trouble, ada)
+            await shaky.clock.advance(timedelta(minutes=2))
+            trouble.end()
+            # A claim during the outage may have taken it; at the latest it is due when that lease has run out.
+            await shaky.clock.advance(timedelta(seconds=12))
+            assert (await shaky.load(job)).state is JobState.SUCCEEDED
+
+    async def test_an_outage_while_leases_are_renewed_is_outlived(
+        self, shaky: World, trouble: Trouble, logs: list[Any]
+    ) -> None:
+        ada = await shaky.join()
+        shaky.fal.submit_gate.clear()
+        async with working(shaky):
+            job = await shaky.create(ada)
+            await settle()
+            trouble.by_method["renew"] = StoreUnavailable()
+            await shaky.clock.advance(timedelta(seconds=4))
+            trouble.end()
+            await shaky.clock.advance(timedelta(seconds=20))
+            assert not await _is_claimable(shaky)
+            shaky.fal.submit_gate.set()
+            await settle()
+            assert (await shaky.load(job)).state is JobState.SUCCEEDED
+        assert [entry["event"] for entry in logs].count("lease renewal failed") == 1
+
+
+class TestLeases:
+    async def test_a_lease_is_renewed_as_long_as_the_drive_lasts(self, world: World, ada: Customer) -> None:
+        world.fal.submit_gate.clear()
+        async with working(world):
+            await world.create(ada)
+            for _ in range(10):
+                await world.clock.advance(timedelta(seconds=9))
+                assert not await _is_claimable(world)
+            world.fal.submit_gate.set()
+        assert world.fal.call_count("submit") == 1
+
+    async def test_another_worker_takes_over_when_a_dead_ones_lease_has_run_out(
+        self, world: World, ada: Customer
+    ) -> None:
+        job = await world.create(ada, model="local/storyboard")
+        world.local.submit_gate.clear()
+        async with asyncio.TaskGroup() as group:
+            dying = group.create_task(world.worker("dying").run())
+            await settle()
+            dying.cancel()
+        world.local.submit_gate.set()
+        async with working(world, "heir"):
+            await world.clock.advance(timedelta(seconds=9.5))
+            assert (await world.load(job)).state is JobState.SUBMITTING
+            await world.clock.advance(timedelta(seconds=1))
+            assert (await world.load(job)).state is JobState.SUCCEEDED
+        assert await world.ledger(ada) == ["credit", "hold", "post"]
+
+    async def test_a_claim_whose_answer_was_lost_is_made_anew_when_its_lease_has_run_out(
+        self, shaky: World, trouble: Trouble
+    ) -> None:
+        ada = await shaky.join()
+        shaky.fal.submit_gate.clear()
+        async with working(shaky):
+            # A drive that lasts, so that there is a lease to renew.
+            await shaky.create(ada)
+            await settle()
+            trouble.after_method["claim"] = StoreUnavailable()
+            job = await shaky.create(ada, model="local/storyboard")
+            await shaky.clock.advance(timedelta(seconds=5))
+            assert (await shaky.load(job)).state is JobState.PENDING
+            shaky.fal.submit_gate.set()
+            await shaky.clock.advance(timedelta(seconds=11))
+            assert (await shaky.load(job)).state is JobState.SUCCEEDED
+
+    async def test_an_idle_worker_renews_nothing(self, shaky: World, trouble: Trouble) -> None:
+        async with working(shaky):
+            await shaky.clock.advance(timedelta(minutes=1))
+        assert "renew" not in trouble.calls
+
+
+class TestStopping:
+    async def test_an_idle_worker_stops_at_once(self, world: World) -> None:
+        async with working(world):
+            await world.clock.advance(timedelta(seconds=1))
+        assert world.clock.alarm_count == 0
+
+    async def test_a_worker_that_was_told_before_it_began_claims_nothing(self, world: World, ada: Customer) -> None:
+        job = await world.create(ada)
+        worker = world.worker()
+        worker.stop()
+        await worker.run()
+        assert (await world.load(job)).state is JobState.PENDING
+
+    async def test_the_jobs_at_hand_are_finished_and_no_more_are_claimed(self, world: World, ada: Customer) -> None:
+        at_hand = await world.create(ada)
+        world.fal.submit_gate.clear()
+        async with asyncio.TaskGroup() as group:
+            worker = world.worker()
+            running = group.create_task(worker.run())
+            await settle()
+            worker.stop()
+            late = await world.create(ada)
+            await world.clock.advance(timedelta(seconds=5))
+            assert not running.done()
+            world.fal.submit_gate.set()
+        assert (await world.load(at_hand)).state is JobState.SUCCEEDED
+        assert (await world.load(late)).state is JobState.PENDING
+        assert await _is_claimable(world)
+
+    async def test_a_worker_whose_places_are_all_taken_stops_too(self, world: World, ada: Customer) -> None:
+        jobs = [await world.create(ada) for _ in range(4)]
+        world.fal.submit_gate.clear()
+        async with asyncio.TaskGroup() as group:
+            worker = world.worker(concurrency=2)
+            group.create_task(worker.run())
+            await settle()
+            worker.stop()
+            world.fal.submit_gate.set()
+        states = [(await world.load(job)).state for job in jobs]
+        assert states.count(JobState.SUCCEEDED) == 2
+        assert states.count(JobState.PENDING) == 2
+
+    async def test_a_stopped_workers_jobs_can_be_taken_over_at_once(self, world: World, ada: Customer) -> None:
+        world.fal.progress_steps = [50]
+        world.fal.poll_after = timedelta(seconds=1)
+        async with working(world, "one"):
+            job = await world.create(ada)
+            await settle()
+        await world.clock.advance(timedelta(seconds=1))
+        async with working(world, "two"):
+            assert (await world.load(job)).state is JobState.SUCCEEDED
+
+    async def test_a_worker_that_stops_during_an_outage_leaves_its_leases_to_run_out(
+        self, shaky: World, trouble: Trouble
+    ) -> None:
+        ada = await shaky.join()
+        async with asyncio.TaskGroup() as group:
+            worker = shaky.worker()
+            group.create_task(worker.run())
+            await settle()
+            job = await _interrupt(shaky, trouble, ada)
+            await shaky.clock.advance(timedelta(seconds=5))
+            worker.stop()
+            # It gives up on recording the accepted task after a minute of outage.
+            await shaky.clock.advance(timedelta(seconds=60))
+        trouble.end()
+        assert (await shaky.load(job)).state is JobState.SUBMITTING
+        await shaky.run_due("other")
+        assert (await shaky.load(job)).state is JobState.SUCCEEDED
+
+    async def test_a_cancelled_job_is_stopped_upstream_by_whoever_works(self, world: World, ada: Customer) -> None:
+        world.fal.is_held = True
+        async with working(world):
+            job = await world.create(ada)
+            await settle()
+            await cancel_job(world.recorder, ada.caller, JobId(job.job_id))
+            await settle()
+        assert [name for name, _ in world.fal.calls] == ["submit", "poll", "cancel"]

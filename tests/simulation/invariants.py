@@ -1,0 +1,123 @@
+"""What holds at every moment, whatever goes wrong, and what holds at the end."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from reelgate_server.adapters.store.memory import MemoryStore
+from reelgate_server.domain.accounts import AmbiguousSubmit, BillingPolicy
+from reelgate_server.domain.ids import JobId
+from reelgate_server.domain.job import Job, fold
+from reelgate_server.domain.ledger import Transfer, TransferKind, balances
+from reelgate_server.domain.lifecycle import JobState
+from reelgate_server.ports.store import JobFilter
+from tests.support.world import Customer
+
+ANY = JobFilter()
+
+
+class Submits(Protocol):
+    """A provider that remembers what became of each submit."""
+
+    @property
+    def submits(self) -> Mapping[JobId, list[str]]:
+        """For each job, in order: `refused` if it surely was not taken, otherwise `open`."""
+        ...
+
+
+class Invariants:
+    """Looks at the store itself, past all faults."""
+
+    def __init__(self, store: MemoryStore, not_idempotent: Submits) -> None:
+        """Take what is looked at."""
+        self._store = store
+        self._provider = not_idempotent
+        self._customers: Sequence[Customer] = ()
+        self._checked: dict[JobId, Job] = {}
+        self._accepted: dict[str, JobId] = {}
+
+    def watch_over(self, customers: Sequence[Customer]) -> None:
+        """Take whose jobs they are."""
+        self._customers = customers
+
+    def accept(self, job_id: JobId, idempotency_key: str) -> None:
+        """Remember that a client was told of this job."""
+        self._accepted[idempotency_key] = job_id
+
+    async def jobs(self) -> list[Job]:
+        """Every job, newest first within each account."""
+        return [
+            job
+            for customer in self._customers
+            for job in await self._store.list_jobs(customer.account.account_id, ANY, before=None, limit=10_000)
+        ]
+
+    async def check(self) -> None:
+        """What holds at every moment."""
+        jobs = await self.jobs()
+        for job in jobs:
+            before = self._checked.get(job.job_id)
+            if before == job:
+                continue
+            assert before is None or not before.is_terminal, f"{job.job_id} left its end"
+            await self._check_log(job)
+            self._checked[job.job_id] = job
+        self._check_submits(jobs)
+        self._check_ledger(await self._transfers(), jobs)
+
+    async def check_end(self, now: datetime) -> None:
+        """What holds when all has calmed down."""
+        await self.check()
+        jobs = {job.job_id: job for job in await self.jobs()}
+        transfers = await self._transfers()
+        for key, job_id in self._accepted.items():
+            assert job_id in jobs, f"{key} was accepted and is lost"
+            assert jobs[job_id].idempotency_key == key
+        assert len({job.idempotency_key for job in jobs.values()}) == len(jobs), "one request made two jobs"
+        charges = Counter(each.job_id for each in transfers if each.kind is TransferKind.POST)
+        for job in jobs.values():
+            assert job.is_terminal, f"{job.job_id} is stuck in {job.state}"
+            is_paid = job.state is JobState.SUCCEEDED and job.billing is not BillingPolicy.UNMETERED
+            assert charges[job.job_id] == int(is_paid), f"{job.job_id} {job.state}: {charges[job.job_id]} charges"
+        assert all(balance.held.amount_micros == 0 for balance in balances(transfers).values()), "a hold was left"
+        due = await self._store.claim("end", now=now + timedelta(days=1), lease_until=now, limit=10_000)
+        assert due == [], f"ended jobs are due: {[job.job_id for job in due]}"
+
+    async def _check_log(self, job: Job) -> None:
+        log = await self._store.events_after(job.job_id, 0)
+        assert [each.sequence for each in log] == list(range(1, len(log) + 1)), f"{job.job_id} has a gap in its log"
+        assert fold(each.event for each in log) == job, f"{job.job_id} is not what its log adds up to"
+
+    def _check_submits(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            outcomes = self._provider.submits.get(job.job_id, [])
+            allowed = 1 if job.ambiguous_submit is AmbiguousSubmit.FAIL else 2
+            open_count = outcomes.count("open")
+            assert open_count <= allowed, f"{job.job_id} was sent {open_count} times that may have been taken"
+            if job.ambiguous_submit is AmbiguousSubmit.FAIL:
+                assert "open" not in outcomes[:-1], f"{job.job_id} was sent again after {outcomes}"
+
+    def _check_ledger(self, transfers: Sequence[Transfer], jobs: Sequence[Job]) -> None:
+        by_account = balances(transfers)
+        posted: Counter[str] = Counter()
+        held: Counter[str] = Counter()
+        for balance in by_account.values():
+            posted[balance.posted.currency] += balance.posted.amount_micros
+            held[balance.held.currency] += balance.held.amount_micros
+        assert set(posted.values()) == {0}, f"posted amounts do not sum to zero: {posted}"
+        assert set(held.values()) == {0}, f"held amounts do not sum to zero: {held}"
+        resolved = Counter(each.hold_id for each in transfers if each.hold_id is not None)
+        assert not resolved or max(resolved.values()) == 1, "a hold was resolved twice"
+        settled = Counter(each.job_id for each in transfers if each.kind in {TransferKind.POST, TransferKind.VOID})
+        assert not settled or max(settled.values()) == 1, "a job was settled twice"
+        ended = {job.job_id for job in jobs if job.is_terminal}
+        assert set(settled) <= ended, "a job was settled before its end"
+        for customer in self._customers:
+            balance_of = by_account.get(customer.account.account_id)
+            if balance_of is not None and customer.caller.plan.billing is BillingPolicy.HOLD:
+                assert balance_of.available.amount_micros >= 0, f"{customer.account.name} owes {balance_of}"
+
+    async def _transfers(self) -> list[Transfer]:
+        entries = await self._store.list_transfers(None, before=None, limit=100_000)
+        return [entry.transfer for entry in entries]
