@@ -79,14 +79,14 @@ coverage: $(VENV)/.develops ## Measure what must be covered completely: the doma
 fmt: $(VENV)/.develops ## Format the code and the contract
 	$(BIN)/ruff check --quiet --fix-only $(SOURCES)
 	$(BIN)/ruff format --quiet $(SOURCES)
-	$(BIN)/buf format --write proto --exclude-path proto/vendor
+	$(BIN)/buf format --write proto --path proto/reelgate
 
 .PHONY: lint
 lint: $(VENV)/.develops ## Check format and style
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/yamllint --strict envoy proto
-	$(BIN)/buf format --diff --exit-code proto --exclude-path proto/vendor
+	$(BIN)/buf format --diff --exit-code proto --path proto/reelgate
 	$(BIN)/buf lint proto
 
 .PHONY: types
