@@ -111,6 +111,12 @@ async def test_a_file_that_does_not_exist_is_not_opened(path: Path) -> None:
     assert not path.exists()  # noqa: ASYNC240 (a stat of a local file)
 
 
+async def test_a_file_that_is_no_database_is_not_opened(path: Path) -> None:
+    path.write_bytes(b"A kite over the sea. " * 500)  # noqa: ASYNC240 (a small local file)
+    with pytest.raises(SchemaMismatch, match=r"reelgate\.db is not a database"):
+        await SqliteStore.open(path)
+
+
 async def test_a_file_of_an_earlier_version_is_not_opened(path: Path) -> None:
     migrate(path, target=0)
     with pytest.raises(SchemaMismatch) as mismatch:

@@ -270,12 +270,6 @@ async def test_a_damaged_file_is_unavailable_and_what_is_whole_in_it_goes_on(pat
         assert await store.find_key(f"{1:064x}") == (make_key(), make_account())
 
 
-async def test_a_file_that_is_no_database_is_unavailable(path: Path) -> None:
-    path.write_bytes(b"A kite over the sea. " * 500)  # noqa: ASYNC240 (a small local file)
-    with pytest.raises(StoreUnavailable):
-        await SqliteStore.open(path)
-
-
 async def test_while_another_process_writes_for_long_changes_are_unavailable_and_reads_go_on(
     store: SqliteStore, bare: sqlite3.Connection
 ) -> None:

@@ -113,7 +113,9 @@ class JobStore(Protocol):
     async def claim(self, owner: str, *, now: datetime, lease_until: datetime, limit: int) -> list[Job]:
         """Take jobs to drive: those due by `now` that nobody holds, or whose holder's lease has run out by `now`.
 
-        Takes the longest due first, at most `limit` (> 0). No two claims return the same job while a lease lasts.
+        Takes the longest due first, at most `limit` (> 0). No two claims return the same job while a lease lasts. A job
+        that this version cannot read is logged, left to its lease, and not returned. A lease that would last more than
+        an hour beyond `now` was made before the clock was set back, and counts as run out.
         """
         ...
 

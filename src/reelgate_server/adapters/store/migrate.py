@@ -21,10 +21,13 @@ _LOCK_TIMEOUT: Final = timedelta(minutes=1)
 class SchemaMismatch(RuntimeError):
     """The file's schema is not the one this code needs; carries both versions."""
 
-    def __init__(self, path: Path, *, found: int, needed: int) -> None:
-        """Say what to do about it."""
+    def __init__(self, path: Path, *, found: int | None, needed: int) -> None:
+        """Say what to do about it; `found` is None for a file that is no database."""
         self.found = found
         self.needed = needed
+        if found is None:
+            super().__init__(f"{path} is not a database")
+            return
         remedy = "migrate it first" if found < needed else "it was written by a later version of Reelgate"
         super().__init__(f"{path} has schema version {found}, this version of Reelgate needs {needed}: {remedy}")
 
@@ -52,8 +55,15 @@ def require_current_schema(path: Path) -> None:
 
     Raises:
         SchemaMismatch: It cannot.
+        sqlite3.Error: It cannot be read now, or is damaged.
     """
-    found, needed = schema_version(path), max(migrations())
+    needed = max(migrations())
+    try:
+        found = schema_version(path)
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+            raise SchemaMismatch(path, found=None, needed=needed) from error
+        raise
     if found != needed:
         raise SchemaMismatch(path, found=found, needed=needed)
 

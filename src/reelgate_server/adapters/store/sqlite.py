@@ -74,7 +74,7 @@ class SqliteStore:
             busy_timeout: How long a change waits for other processes before it raises `StoreUnavailable`.
 
         Raises:
-            SchemaMismatch: There is no such file, or its schema is older or newer than this code.
+            SchemaMismatch: There is no such file, it is no database, or its schema is older or newer than this code.
             StoreUnavailable: The file cannot be opened now.
         """
         opening = AsyncExitStack()

@@ -1,0 +1,1 @@
+"""Simulated providers, judged by the official clients of the real ones."""
