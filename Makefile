@@ -110,6 +110,7 @@ check-gen: gen ## Refuse generated files that are stale
 
 .PHONY: breaking
 breaking: $(VENV)/.develops ## Refuse changes that break clients of the released contract
+	@mkdir -p build
 	$(BIN)/buf build proto --output build/contract.binpb
 	$(BIN)/buf breaking build/contract.binpb --against $(RELEASED)
 
