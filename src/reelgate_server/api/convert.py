@@ -19,7 +19,7 @@ from reelgate_server.app.watch_job import JobUpdate, UpdateKind
 from reelgate_server.domain import events as event
 from reelgate_server.domain.accounts import Caller, Plan
 from reelgate_server.domain.catalogue import ImageInput, Model
-from reelgate_server.domain.events import FailureCode, JobFailure, LoggedEvent
+from reelgate_server.domain.events import FailureCode, LoggedEvent
 from reelgate_server.domain.ids import AccountId
 from reelgate_server.domain.job import Job
 from reelgate_server.domain.ledger import Balance, Transfer, TransferKind, changes, charged
@@ -61,6 +61,11 @@ EVENT_TYPE: Final[Mapping[type[event.JobEvent], "job_pb2.JobEventType"]] = Mappi
 )
 """What customers see of each event."""
 
+_END: Final = {
+    JobState.CANCELLED: (grpc.StatusCode.CANCELLED, ErrorReason.ERROR_REASON_JOB_CANCELLED),
+    JobState.EXPIRED: (grpc.StatusCode.DEADLINE_EXCEEDED, ErrorReason.ERROR_REASON_JOB_EXPIRED),
+}
+"""How gRPC calls the ends that no provider caused."""
 _UPDATE_KIND: Final = {
     UpdateKind.SNAPSHOT: video_service_pb2.WATCH_JOB_RESPONSE_KIND_SNAPSHOT,
     UpdateKind.EVENT: video_service_pb2.WATCH_JOB_RESPONSE_KIND_EVENT,
@@ -167,18 +172,10 @@ def to_job(job: Job, media_url: MediaUrl) -> job_pb2.Job:
 
 def to_error(job: Job) -> status_pb2.Status | None:
     """Why a job ended without a video; None if it did not."""
-    match job.state:
-        case JobState.FAILED if job.failure is not None:
-            return _failure_status(job.failure)
-        case JobState.CANCELLED:
-            return _job_error(
-                grpc.StatusCode.CANCELLED, "The job was cancelled.", ErrorReason.ERROR_REASON_JOB_CANCELLED
-            )
-        case JobState.EXPIRED:
-            message = "The job did not end before its deadline."
-            return _job_error(grpc.StatusCode.DEADLINE_EXCEEDED, message, ErrorReason.ERROR_REASON_JOB_EXPIRED)
-        case _:
-            return None
+    if job.failure_text is None:
+        return None
+    code, reason = _end_of(job)
+    return make_status(code, job.failure_text, [error_info(reason, {})])
 
 
 def to_update(update: JobUpdate, media_url: MediaUrl) -> video_service_pb2.WatchJobResponse:
@@ -250,20 +247,17 @@ def to_ledger_entry(transfer: Transfer, account_id: AccountId) -> account_servic
     )
 
 
-def _failure_status(failure: JobFailure) -> status_pb2.Status:
-    match failure.code:
+def _end_of(job: Job) -> "tuple[grpc.StatusCode, ErrorReason]":
+    if job.failure is None:
+        return _END[job.state]
+    match job.failure.code:
         case FailureCode.REJECTED:
-            code, reason = grpc.StatusCode.FAILED_PRECONDITION, ErrorReason.ERROR_REASON_JOB_REJECTED
+            return grpc.StatusCode.FAILED_PRECONDITION, ErrorReason.ERROR_REASON_JOB_REJECTED
         case FailureCode.PROVIDER_ERROR:
-            code, reason = grpc.StatusCode.UNAVAILABLE, ErrorReason.ERROR_REASON_PROVIDER_ERROR
+            return grpc.StatusCode.UNAVAILABLE, ErrorReason.ERROR_REASON_PROVIDER_ERROR
         case FailureCode.SUBMIT_UNANSWERED:
-            code, reason = grpc.StatusCode.UNKNOWN, ErrorReason.ERROR_REASON_SUBMIT_UNANSWERED
+            return grpc.StatusCode.UNKNOWN, ErrorReason.ERROR_REASON_SUBMIT_UNANSWERED
         case FailureCode.INTERNAL:
-            code, reason = grpc.StatusCode.INTERNAL, ErrorReason.ERROR_REASON_INTERNAL
+            return grpc.StatusCode.INTERNAL, ErrorReason.ERROR_REASON_INTERNAL
         case _:
-            assert_never(failure.code)
-    return _job_error(code, failure.message, reason)
-
-
-def _job_error(code: grpc.StatusCode, message: str, reason: "ErrorReason") -> status_pb2.Status:
-    return make_status(code, message, [error_info(reason, {})])
+            assert_never(job.failure.code)

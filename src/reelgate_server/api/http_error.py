@@ -3,11 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Protocol
 
 from reelgate_server.api.metadata import ERROR_BODY, HTTP_STATUS
-from reelgate_server.domain.errors import DomainError
+from reelgate_server.domain.errors import DomainError, FieldViolation
 
+INTERNAL_SERVER_ERROR = int(HTTPStatus.INTERNAL_SERVER_ERROR)
 TEXT_CHARACTERS_MAX = 300
 """Characters of a message in a body. The body travels as a header; escaped, these are at most 3.6 kB."""
 
@@ -39,6 +41,24 @@ class ErrorShape(Protocol):
             None where the HTTP status and the body that follow from the gRPC status are right.
         """
         ...
+
+
+class ErrorTable:
+    """The errors that a dialect documents: HTTP status and code of each."""
+
+    def __init__(self, rows: Mapping[type[DomainError], tuple[int, str]], *, otherwise: str) -> None:
+        """Take the rows, and the code of every other error, which is a 500."""
+        self._rows = rows
+        self._otherwise = (INTERNAL_SERVER_ERROR, otherwise)
+
+    def find(self, error: DomainError | None) -> tuple[int, str]:
+        """The status and code of an error; None is a bug."""
+        return self._otherwise if error is None else self._rows.get(type(error), self._otherwise)
+
+
+def sentence(violation: FieldViolation, names: Mapping[str, str]) -> str:
+    """Say what is wrong with a field, by its name in a dialect where that differs from ours."""
+    return f"{names.get(violation.field, violation.field)} {violation.description}"
 
 
 def cut(text: str) -> str:

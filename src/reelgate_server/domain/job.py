@@ -83,6 +83,21 @@ class Job:
         return is_abandoned or not self.is_terminal
 
     @property
+    def failure_text(self) -> str | None:
+        """Why the job ended without a video, as a sentence that is safe to show; None if it did not."""
+        match self.state:
+            case JobState.FAILED:
+                return self.failure.message if self.failure is not None else None
+            case JobState.CANCELLED:
+                return "The job was cancelled."
+            case JobState.EXPIRED:
+                return "The job did not end before its deadline."
+            case JobState.PENDING | JobState.SUBMITTING | JobState.PROCESSING | JobState.STORING | JobState.SUCCEEDED:
+                return None
+            case _:
+                assert_never(self.state)
+
+    @property
     def end_time(self) -> datetime | None:
         """When the job ended; None before."""
         return self.update_time if self.is_terminal else None

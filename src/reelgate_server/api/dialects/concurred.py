@@ -1,6 +1,5 @@
 """Concurred's video API. See `concurred_service.proto` and docs/surfaces.md."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -11,7 +10,7 @@ from reelgate.concurred.v1 import concurred_service_pb2_grpc
 from reelgate_server.api.auth import authenticate
 from reelgate_server.api.convert import MediaUrl
 from reelgate_server.api.dialects.fields import SECONDS_MAX, Fields
-from reelgate_server.api.http_error import HttpError, cut
+from reelgate_server.api.http_error import INTERNAL_SERVER_ERROR, ErrorTable, HttpError, cut, sentence
 from reelgate_server.api.metadata import Context
 from reelgate_server.app.accounts import Accounts
 from reelgate_server.app.create_job import CreateJob
@@ -42,20 +41,23 @@ from reelgate_server.domain.lifecycle import JobState
 from reelgate_server.domain.spec import JobRequest
 from reelgate_server.ports.store import JobStore
 
-ERRORS: Final[Mapping[type[DomainError], tuple[int, str]]] = {
-    CredentialMissing: (401, "UNAUTHORIZED"),
-    CredentialUnknown: (401, "INVALID_API_KEY"),
-    CredentialRevoked: (401, "INVALID_API_KEY"),
-    InsufficientBalance: (402, "BAD_REQUEST"),
-    InvalidRequest: (400, "BAD_REQUEST"),
-    InvalidSpec: (400, "BAD_REQUEST"),
-    JobNotFound: (404, "NOT_FOUND"),
-    JobUnsuccessful: (503, "MODEL_UNAVAILABLE"),
-    ModelNotFound: (400, "INVALID_MODEL"),
-    ModelUnavailable: (503, "MODEL_UNAVAILABLE"),
-    ServerBusy: (429, "RATE_LIMIT_EXCEEDED"),
-    ServerStopping: (503, "INTERNAL_ERROR"),
-}
+ERRORS: Final = ErrorTable(
+    {
+        CredentialMissing: (401, "UNAUTHORIZED"),
+        CredentialUnknown: (401, "INVALID_API_KEY"),
+        CredentialRevoked: (401, "INVALID_API_KEY"),
+        InsufficientBalance: (402, "BAD_REQUEST"),
+        InvalidRequest: (400, "BAD_REQUEST"),
+        InvalidSpec: (400, "BAD_REQUEST"),
+        JobNotFound: (404, "NOT_FOUND"),
+        JobUnsuccessful: (503, "MODEL_UNAVAILABLE"),
+        ModelNotFound: (400, "INVALID_MODEL"),
+        ModelUnavailable: (503, "MODEL_UNAVAILABLE"),
+        ServerBusy: (429, "RATE_LIMIT_EXCEEDED"),
+        ServerStopping: (503, "INTERNAL_ERROR"),
+    },
+    otherwise="INTERNAL_ERROR",
+)
 """HTTP status and code of each error this API documents; any other is a 500 `INTERNAL_ERROR`."""
 
 MODEL_DEFAULT: Final = "veo-3.1"
@@ -73,13 +75,13 @@ FIELD_NAMES: Final = {"clip_duration": "duration"}
 
 def concurred_error(error: DomainError | None, request_id: str) -> HttpError:  # noqa: ARG001 (it documents no request id)
     """Say an error as Concurred does: bare, in upper case."""
-    status, code = ERRORS.get(type(error), (500, "INTERNAL_ERROR")) if error else (500, "INTERNAL_ERROR")
-    message = "Internal error. Try again." if status == 500 or error is None else str(error)  # noqa: PLR2004
+    status, code = ERRORS.find(error)
+    message = "Internal error. Try again." if status == INTERNAL_SERVER_ERROR else str(error)
     match error:
         case InvalidRequest(violations=violations):
             first = violations[0]
             code = "MISSING_REQUIRED_FIELD" if first.is_missing else code
-            message = f"{FIELD_NAMES.get(first.field, first.field)} {first.description}"
+            message = sentence(first, FIELD_NAMES)
         case JobUnsuccessful(is_rejected=True):
             status, code = 400, "GUARDRAIL_BLOCKED"
     return HttpError(status, {"error": {"code": code, "message": cut(message), "details": {}}})
@@ -125,7 +127,7 @@ class ConcurredServicer(concurred_service_pb2_grpc.ConcurredServiceServicer):
             status.video_url = _video_url(job, self.media_url)
         elif job.is_terminal:
             status.status = "failed"
-            status.error = _failure_text(job)
+            status.error = job.failure_text or ""
         return pb.GetVideoStatusResponse(success=True, data=status)
 
     def _choose_model(self, request: pb.GenerateVideoRequest) -> Model:
@@ -191,15 +193,7 @@ def _require_success(job: Job) -> Job:
     if job.state is JobState.SUCCEEDED:
         return job
     is_rejected = job.failure is not None and job.failure.code is FailureCode.REJECTED
-    raise JobUnsuccessful(job.job_id, job.state, _failure_text(job), is_rejected=is_rejected)
-
-
-def _failure_text(job: Job) -> str:
-    if job.failure is not None:
-        return job.failure.message
-    if job.state is JobState.CANCELLED:
-        return "The job was cancelled."
-    return "The job did not end before its deadline."
+    raise JobUnsuccessful(job.job_id, job.state, job.failure_text or "", is_rejected=is_rejected)
 
 
 def _video_url(job: Job, media_url: MediaUrl) -> str:

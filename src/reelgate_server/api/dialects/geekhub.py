@@ -10,7 +10,7 @@ from reelgate.geekhub.v1 import geekhub_service_pb2_grpc
 from reelgate_server.api.auth import authenticate
 from reelgate_server.api.convert import MediaUrl, to_value
 from reelgate_server.api.dialects.fields import Fields
-from reelgate_server.api.http_error import HttpError, cut
+from reelgate_server.api.http_error import INTERNAL_SERVER_ERROR, ErrorTable, HttpError, cut, sentence
 from reelgate_server.api.metadata import Context
 from reelgate_server.app.accounts import Accounts
 from reelgate_server.app.create_job import CreateJob
@@ -49,19 +49,22 @@ STATUS: Final[Mapping[JobState, str]] = {
 }
 """What GeekHub calls each state."""
 
-ERRORS: Final[Mapping[type[DomainError], tuple[int, str]]] = {
-    InvalidRequest: (400, "invalid_request_error"),
-    InvalidSpec: (400, "invalid_request_error"),
-    CredentialMissing: (401, "missing_api_key"),
-    CredentialUnknown: (401, "invalid_api_key"),
-    CredentialRevoked: (401, "key_revoked"),
-    InsufficientBalance: (402, "insufficient_balance"),
-    ModelNotFound: (404, "model_not_found"),
-    JobNotFound: (404, "not_found"),
-    ModelUnavailable: (502, "provider_unavailable"),
-    ServerBusy: (429, "rate_limit_exceeded"),
-    ServerStopping: (503, "internal_error"),
-}
+ERRORS: Final = ErrorTable(
+    {
+        InvalidRequest: (400, "invalid_request_error"),
+        InvalidSpec: (400, "invalid_request_error"),
+        CredentialMissing: (401, "missing_api_key"),
+        CredentialUnknown: (401, "invalid_api_key"),
+        CredentialRevoked: (401, "key_revoked"),
+        InsufficientBalance: (402, "insufficient_balance"),
+        ModelNotFound: (404, "model_not_found"),
+        JobNotFound: (404, "not_found"),
+        ModelUnavailable: (502, "provider_unavailable"),
+        ServerBusy: (429, "rate_limit_exceeded"),
+        ServerStopping: (503, "internal_error"),
+    },
+    otherwise="internal_error",
+)
 """HTTP status and code of each error this API documents; any other is a 500 `internal_error`."""
 
 INSUFFICIENT_BALANCE_MESSAGE: Final = "Insufficient balance. Recharge at https://app.geekhub.mx/dashboard/billing."
@@ -74,13 +77,13 @@ SUBMIT_TRIED: Final = frozenset(JobState) - {JobState.PENDING, JobState.SUBMITTI
 
 def geekhub_error(error: DomainError | None, request_id: str) -> HttpError:
     """Say an error as GeekHub does: `type` equal to `code`, and a traceable `request_id`."""
-    status, code = ERRORS.get(type(error), (500, "internal_error")) if error else (500, "internal_error")
+    status, code = ERRORS.find(error)
     match error:
         case InsufficientBalance():
             message = INSUFFICIENT_BALANCE_MESSAGE
         case InvalidRequest(violations=violations):
-            message = "; ".join(f"{FIELD_NAMES.get(each.field, each.field)} {each.description}" for each in violations)
-        case _ if error is None or status == 500:  # noqa: PLR2004
+            message = "; ".join(sentence(each, FIELD_NAMES) for each in violations)
+        case _ if error is None or status == INTERNAL_SERVER_ERROR:
             message = "Internal error. Retry, and report it with the request_id."
         case _:
             message = str(error)
@@ -140,22 +143,10 @@ def _to_video_job(job: Job, media_url: MediaUrl) -> pb.VideoJob:
         prompt=job.spec.prompt,
         video_url=to_value(media_url(job.media.object_name) if job.media else None),
         duration=whole_seconds(job.spec.clip_duration),
-        error=to_value(_failure_text(job)),
+        error=to_value(job.failure_text),
         created=int(job.create_time.timestamp()),
         completed=to_value(int(job.end_time.timestamp()) if job.end_time else None),
     )
-
-
-def _failure_text(job: Job) -> str | None:
-    match job.state:
-        case JobState.FAILED if job.failure is not None:
-            return job.failure.message
-        case JobState.CANCELLED:
-            return "The job was cancelled."
-        case JobState.EXPIRED:
-            return "The job did not end before its deadline."
-        case _:
-            return None
 
 
 def _to_model(model: Model) -> pb.Model:

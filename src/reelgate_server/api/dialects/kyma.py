@@ -11,7 +11,7 @@ from reelgate_server.api.auth import authenticate
 from reelgate_server.api.convert import MediaUrl, to_value
 from reelgate_server.api.dialects.fields import Fields
 from reelgate_server.api.dialects.kyma_tiers import TIERS
-from reelgate_server.api.http_error import HttpError, cut
+from reelgate_server.api.http_error import INTERNAL_SERVER_ERROR, ErrorTable, HttpError, cut, sentence
 from reelgate_server.api.metadata import HTTP_STATUS, Context
 from reelgate_server.app.accounts import Accounts
 from reelgate_server.app.create_job import CreateJob
@@ -53,22 +53,31 @@ STATUS: Final[Mapping[JobState, str]] = {
 }
 """What Kyma calls each state."""
 
-ERRORS: Final[Mapping[type[DomainError], tuple[int, str]]] = {
-    CredentialMissing: (401, "auth_error"),
-    CredentialUnknown: (401, "auth_error"),
-    CredentialRevoked: (401, "auth_error"),
-    InsufficientBalance: (402, "insufficient_balance"),
-    InvalidRequest: (400, "invalid_request"),
-    InvalidSpec: (400, "invalid_request"),
-    JobNotFound: (404, "not_found"),
-    ModelNotFound: (400, "invalid_model"),
-    ModelUnavailable: (400, "invalid_model"),
-    ServerBusy: (429, "rate_limited"),
-    ServerStopping: (503, "provider_error"),
-    StoreUnavailable: (500, "db_error"),
-}
+ERRORS: Final = ErrorTable(
+    {
+        CredentialMissing: (401, "auth_error"),
+        CredentialUnknown: (401, "auth_error"),
+        CredentialRevoked: (401, "auth_error"),
+        InsufficientBalance: (402, "insufficient_balance"),
+        InvalidRequest: (400, "invalid_request"),
+        InvalidSpec: (400, "invalid_request"),
+        JobNotFound: (404, "not_found"),
+        ModelNotFound: (400, "invalid_model"),
+        ModelUnavailable: (400, "invalid_model"),
+        ServerBusy: (429, "rate_limited"),
+        ServerStopping: (503, "provider_error"),
+        StoreUnavailable: (500, "db_error"),
+    },
+    otherwise="provider_error",
+)
 """HTTP status and code of each error this API documents; any other is a 500 `provider_error`."""
 
+FAILURE_CODES: Final = {
+    JobState.FAILED: "provider_error",
+    JobState.CANCELLED: "cancelled",
+    JobState.EXPIRED: "expired",
+}
+"""The code in a job's own error, for each end without a video."""
 FIELD_CODES: Final = {"prompt": "invalid_prompt", "clip_duration": "invalid_duration", "model": "invalid_model"}
 """Fields whose violation has a code of its own."""
 FIELD_NAMES: Final = {"clip_duration": "duration", "aspect_ratio": "extra.aspect_ratio"}
@@ -81,13 +90,13 @@ LOW_BALANCE_MICROS: Final = 1_000_000
 
 def kyma_error(error: DomainError | None, request_id: str) -> HttpError:  # noqa: ARG001 (Kyma documents no request id)
     """Say an error as Kyma does."""
-    status, code = ERRORS.get(type(error), (500, "provider_error")) if error else (500, "provider_error")
-    message = "Internal error; nothing was charged. Try again." if status == 500 or error is None else str(error)  # noqa: PLR2004
+    status, code = ERRORS.find(error)
+    message = "Internal error; nothing was charged. Try again." if status == INTERNAL_SERVER_ERROR else str(error)
     if isinstance(error, InvalidRequest):
         first = error.violations[0]
         code = FIELD_CODES.get(first.field, code)
-        message = f"{FIELD_NAMES.get(first.field, first.field)} {first.description}"
-    kind = "invalid_request_error" if status < 500 else "server_error"  # noqa: PLR2004
+        message = sentence(first, FIELD_NAMES)
+    kind = "invalid_request_error" if status < INTERNAL_SERVER_ERROR else "server_error"
     body = {"message": cut(message), "type": kind, "code": code}
     if isinstance(error, InsufficientBalance):
         body["cta_url"] = BILLING_URL
@@ -216,15 +225,9 @@ def _output(job: Job, media_url: MediaUrl) -> dict[str, Any] | None:
 
 
 def _failure(job: Job) -> dict[str, str] | None:
-    match job.state:
-        case JobState.FAILED if job.failure is not None:
-            return {"message": job.failure.message, "code": "provider_error"}
-        case JobState.CANCELLED:
-            return {"message": "The job was cancelled; nothing was charged.", "code": "cancelled"}
-        case JobState.EXPIRED:
-            return {"message": "The job did not end before its deadline; nothing was charged.", "code": "expired"}
-        case _:
-            return None
+    if job.failure_text is None:
+        return None
+    return {"message": job.failure_text, "code": FAILURE_CODES[job.state]}
 
 
 def _charged_amount(job: Job) -> float | None:
