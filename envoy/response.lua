@@ -17,12 +17,14 @@ local MESSAGES = {
   [400] = "The request was refused.",
   [404] = "There is no such path or method.",
   [408] = "The request did not arrive in time.",
-  [413] = "The body is larger than 25 MiB.",
+  [413] = "The body is larger than %s.",
   [429] = "Too many requests. Try again later.",
   [500] = "An internal error occurred.",
   [503] = "The service is unavailable. Try again later.",
   [504] = "The service did not answer in time.",
 }
+-- The limits on a body that are not Envoy's usual one; see the routes.
+local BODY_MAX = { hooks = "1 MiB" }
 local GRPC_MESSAGES = { ["4"] = MESSAGES[504], ["12"] = MESSAGES[404], ["14"] = MESSAGES[503] }
 
 local function is_grpc(headers)
@@ -40,7 +42,22 @@ local function surface_of(path, authorization)
   elseif first == "api" then
     return "concurred"
   end
-  return (first == "geekhub" or first == "kyma" or first == "concurred") and first or "native"
+  local is_own = first == "geekhub" or first == "kyma" or first == "concurred" or first == "hooks"
+  return is_own and first or "native"
+end
+
+-- A REST caller's headers that gRPC would take for its own. The library answers one that is malformed, such as
+-- `grpc-timeout: soon`, with an error that reads like a fault of the server.
+local function remove_grpc_headers(headers)
+  local found = {}
+  for name in pairs(headers) do
+    if name:find("^grpc%-") or name:find("%-bin$") then
+      found[#found + 1] = name
+    end
+  end
+  for _, name in ipairs(found) do
+    headers:remove(name)
+  end
 end
 
 function envoy_on_request(handle)
@@ -48,6 +65,7 @@ function envoy_on_request(handle)
   if is_grpc(headers) then
     return
   end
+  remove_grpc_headers(headers)
   local path = headers:get(":path") or ""
   if path:find("^/media/[^?]*%?") then
     -- Pages add a query to the address of a file to get around a cache; no file has one.
@@ -73,10 +91,11 @@ end
 
 -- What a caller may read of an error that the server did not shape, and the field that it is about. Only the transcoder's
 -- complaints about a request are worth telling, in their first line; the rest names addresses and parts of Envoy.
-local function explain(status, text)
+local function explain(status, text, surface)
   local line = status == 400 and text:match("^[^\r\n]+")
   if not line then
-    return MESSAGES[status] or MESSAGES[status < 500 and 400 or 500], "body"
+    local message = MESSAGES[status] or MESSAGES[status < 500 and 400 or 500]
+    return message:format(BODY_MAX[surface] or "25 MiB"), "body"
   elseif line:find("Root element", 1, true) then
     return "The body must be a JSON object.", "body"
   end
@@ -111,6 +130,11 @@ local SHAPES = {
     local code = pick(status, "NOT_FOUND", "RATE_LIMIT_EXCEEDED", "BAD_REQUEST", "INTERNAL_ERROR")
     return ('{"error":{"code":"%s","message":%s,"details":{}}}'):format(code, quote(message))
   end,
+  hooks = function(status, message)
+    local failed = status == 500 and "internal_error" or "unavailable"
+    local code = pick(status, "not_found", "unavailable", "invalid_request", failed)
+    return ('{"error":{"code":"%s","message":%s}}'):format(code, quote(message))
+  end,
   native = function(status, message, field)
     local details = status < 500 and ('{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INVALID_REQUEST",'
       .. '"domain":"reelgate","metadata":{"field":%s}}'):format(quote(field)) or ""
@@ -136,7 +160,7 @@ local function answer_error(handle, call, status, body, is_local)
     -- google.rpc.Status, as the transcoder wrote it.
     body = text
   elseif not body then
-    local message, field = explain(status, text)
+    local message, field = explain(status, text, call.surface)
     body = SHAPES[call.surface](status, message, field, call.id)
   end
   buffer:setBytes(call.method == "HEAD" and "" or body)

@@ -215,6 +215,11 @@ class TestBlocking:
         ("kind", "expected", "message"),
         [
             (FaultKind.REJECTED, ("400", "GUARDRAIL_BLOCKED"), "The provider refused to render this content."),
+            (
+                FaultKind.IMAGE_UNUSABLE,
+                ("400", "BAD_REQUEST"),
+                "The image could not be fetched, or the provider cannot use it.",
+            ),
             (FaultKind.UNAUTHORIZED, ("503", "MODEL_UNAVAILABLE"), "The provider is not available."),
             (FaultKind.INVALID, ("503", "MODEL_UNAVAILABLE"), "The provider could not render this request."),
         ],
@@ -368,7 +373,7 @@ class TestRefusals:
         assert await world.ledger(poor) == ["credit"]
 
     async def test_a_model_whose_provider_is_missing_is_unavailable(self) -> None:
-        world = World(providers=[FakeProvider("fal")])
+        world = World(providers=[FakeProvider("minimax")])
         ada = await world.join("concurred")
         async with serving(world) as api:
             assert told(await refusal(generate(api, ada))) == ("503", "MODEL_UNAVAILABLE")

@@ -19,7 +19,7 @@ from reelgate_server.domain.events import Cancelled, Expired, Failed, FailureCod
 from reelgate_server.domain.job import Job, fold
 from reelgate_server.domain.ledger import TransferKind
 from reelgate_server.domain.lifecycle import JobState
-from reelgate_server.domain.spec import JobRequest
+from reelgate_server.domain.spec import InlineImage, JobRequest
 from tests.domain.builders import EVENTS, LATER, a_job, a_model, a_plan, a_spec, created
 from tests.support.builders import account_id, job_id, make_credit, make_transfer
 from tests.support.rpc import to_json
@@ -167,6 +167,10 @@ class TestJobs:
             "charged_micros": "500000",
         }
 
+    def test_an_image_that_came_inside_the_request_is_not_shown(self) -> None:
+        spec = a_spec(image=InlineImage(sha256="ab" * 32, content_type="image/png"))
+        assert convert.to_job(a_job(JobState.PROCESSING, spec=spec), media_url).image_url == ""
+
     def test_a_job_that_nobody_pays_for_shows_no_charge(self) -> None:
         message = convert.to_job(a_job(JobState.SUCCEEDED, billing=BillingPolicy.UNMETERED), media_url)
         assert not message.HasField("charged_micros")
@@ -177,6 +181,7 @@ class TestJobs:
             (Cancelled(event_time=LATER), 1, "JOB_CANCELLED", "The job was cancelled."),
             (Expired(event_time=LATER), 4, "JOB_EXPIRED", "The job did not end before its deadline."),
             (FailureCode.REJECTED, 9, "JOB_REJECTED", "No."),
+            (FailureCode.IMAGE_UNUSABLE, 9, "IMAGE_UNUSABLE", "No."),
             (FailureCode.PROVIDER_ERROR, 14, "PROVIDER_ERROR", "No."),
             (FailureCode.SUBMIT_UNANSWERED, 2, "SUBMIT_UNANSWERED", "No."),
             (FailureCode.INTERNAL, 13, "INTERNAL", "No."),

@@ -7,6 +7,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from reelgate.v1.model_service_pb2 import EstimateCostRequest, ListModelsRequest
 from reelgate_server.adapters.store.memory import MemoryStore
+from tests.support.fake_provider import FakeProvider
 from tests.support.interpose import Trouble, interpose
 from tests.support.rpc import Api, key, refusal, serving
 from tests.support.world import Customer, World
@@ -50,16 +51,24 @@ class TestListModels:
         model = (await _models(api, kyma))["seedance-2-pro"]
         assert (model.price_per_second_micros, model.currency) == (409_590, "USD")
 
-    async def test_a_model_whose_provider_is_missing_is_unavailable(self, api: Api, ada: Customer) -> None:
-        assert (await _models(api, ada))["hailuo-02-512p"].availability == 3
+    async def test_a_model_that_its_provider_has_withdrawn_is_unavailable(self, api: Api, ada: Customer) -> None:
+        assert (await _models(api, ada))["fal/runway-gen-4"].availability == 3
 
     async def test_a_stand_in_makes_it_simulated(self) -> None:
-        world = World(stand_in="local")
+        world = World(providers=[FakeProvider("vertex"), FakeProvider("local")], stand_in="local")
         ada = await world.join()
         async with serving(world) as api:
             models = await _models(api, ada)
-        assert models["hailuo-02-512p"].availability == 2
-        assert models["fal/kling-2"].availability == 1
+        assert models["fal/kling-2"].availability == 2
+        assert models["fal/runway-gen-4"].availability == 2
+        assert models["google/veo-3.1"].availability == 1
+
+    async def test_a_model_whose_provider_is_missing_is_unavailable(self) -> None:
+        world = World(providers=[FakeProvider("vertex")])
+        ada = await world.join()
+        async with serving(world) as api:
+            models = await _models(api, ada)
+        assert models["fal/kling-2"].availability == 3
 
 
 class TestEstimateCost:

@@ -25,6 +25,7 @@ ALL_SERVICES = [
     "reelgate.geekhub.v1.GeekHubService",
     "reelgate.kyma.v1.KymaService",
     "reelgate.concurred.v1.ConcurredService",
+    "reelgate.hooks.v1.HooksService",
 ]
 
 

@@ -29,12 +29,14 @@ from reelgate_server.domain.errors import (
     MediaUnavailable,
     ModelNotFound,
     ModelUnavailable,
+    ProviderUnavailable,
     RangeNotSatisfiable,
     SequenceOutOfRange,
     ServerBusy,
     ServerStopping,
     StoreContended,
     StoreUnavailable,
+    WebhookRejected,
 )
 from reelgate_server.domain.ids import JobId, ModelId
 from reelgate_server.domain.money import Money
@@ -77,6 +79,8 @@ ROWS: list[tuple[DomainError, str, str, dict[str, str], float | None]] = [
     (MediaNotFound(), "NOT_FOUND", "MEDIA_NOT_FOUND", {}, None),
     (RangeNotSatisfiable(48_213), "OUT_OF_RANGE", "RANGE_NOT_SATISFIABLE", {"size_bytes": "48213"}, None),
     (MediaUnavailable(), "UNAVAILABLE", "MEDIA_UNAVAILABLE", {}, 1.0),
+    (WebhookRejected(), "UNAUTHENTICATED", "WEBHOOK_REJECTED", {}, None),
+    (ProviderUnavailable(), "UNAVAILABLE", "PROVIDER_UNAVAILABLE", {}, 60.0),
     (StoreUnavailable(), "UNAVAILABLE", "STORE_UNAVAILABLE", {}, 1.0),
     (StoreContended(), "ABORTED", "STORE_CONTENDED", {}, None),
     (ServerBusy(), "RESOURCE_EXHAUSTED", "SERVER_BUSY", {}, 1.0),
@@ -84,7 +88,14 @@ ROWS: list[tuple[DomainError, str, str, dict[str, str], float | None]] = [
     (IllegalTransition("failed", "Stored"), "INTERNAL", "INTERNAL", {}, None),
 ]
 
-JOB_REASONS = {"JOB_REJECTED", "PROVIDER_ERROR", "SUBMIT_UNANSWERED", "JOB_CANCELLED", "JOB_EXPIRED"}
+JOB_REASONS = {
+    "JOB_REJECTED",
+    "IMAGE_UNUSABLE",
+    "PROVIDER_ERROR",
+    "SUBMIT_UNANSWERED",
+    "JOB_CANCELLED",
+    "JOB_EXPIRED",
+}
 """Those of the errors of jobs, which no call answers with."""
 
 

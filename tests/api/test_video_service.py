@@ -25,6 +25,7 @@ from reelgate_server.domain.events import FailureCode, JobFailure
 from reelgate_server.domain.faults import Fault, FaultKind
 from reelgate_server.ports.store import SequenceConflict
 from tests.support.clock import settle
+from tests.support.fake_provider import FakeProvider
 from tests.support.interpose import Trouble, interpose
 from tests.support.rpc import Api, key, read_refusal, refusal, serving, to_json
 from tests.support.world import HEARTBEAT_INTERVAL, Customer, World
@@ -131,7 +132,7 @@ class TestCreateJob:
             ({"model": "fal/ñ"}, "NOT_FOUND", "MODEL_NOT_FOUND", {"model": "fal/ñ"}),
             ({"model": "m" * 100_000}, "NOT_FOUND", "MODEL_NOT_FOUND", {"model": "m" * 100}),
             ({"model": "🎬" * 25_000}, "NOT_FOUND", "MODEL_NOT_FOUND", {"model": "🎬" * 100}),
-            ({"model": "hailuo-02-768p"}, "FAILED_PRECONDITION", "MODEL_UNAVAILABLE", {"model": "hailuo-02-768p"}),
+            ({"model": "fal/runway-gen-4"}, "FAILED_PRECONDITION", "MODEL_UNAVAILABLE", {"model": "fal/runway-gen-4"}),
             ({"prompt": ""}, "INVALID_ARGUMENT", "INVALID_SPEC", {"field": "prompt"}),
             ({"prompt": "p" * 4001}, "INVALID_ARGUMENT", "INVALID_SPEC", {"field": "prompt"}),
             ({"prompt": "🎬" * 4001}, "INVALID_ARGUMENT", "INVALID_SPEC", {"field": "prompt"}),
@@ -182,6 +183,10 @@ class TestCreateJob:
             ({"extra": {"blob": "x" * 16_384}}, "INVALID_ARGUMENT", "INVALID_SPEC", {"field": "extra"}),
             ({"extra": {"n": float("nan")}}, "INVALID_ARGUMENT", "INVALID_SPEC", {"field": "extra"}),
             ({"extra": {"text": "a\0b"}}, "INVALID_ARGUMENT", "INVALID_SPEC", {"field": "extra"}),
+            ({"extra": {"duration": 10}}, "INVALID_ARGUMENT", "INVALID_SPEC", {"field": "extra.duration"}),
+            ({"extra": {"aspect_ratio": "9:16"}}, "INVALID_ARGUMENT", "INVALID_SPEC", {"field": "extra.aspect_ratio"}),
+            ({"extra": {"extra_body": {}}}, "INVALID_ARGUMENT", "INVALID_SPEC", {"field": "extra.extra_body"}),
+            ({"extra": {"API-Key": "x"}}, "INVALID_ARGUMENT", "INVALID_SPEC", {"field": "extra.API-Key"}),
             ({"idempotency_key": ""}, "INVALID_ARGUMENT", "INVALID_REQUEST", {"field": "idempotency_key"}),
             ({"idempotency_key": "x" * 129}, "INVALID_ARGUMENT", "INVALID_REQUEST", {"field": "idempotency_key"}),
             ({"idempotency_key": "a\0"}, "INVALID_ARGUMENT", "INVALID_REQUEST", {"field": "idempotency_key"}),
@@ -220,6 +225,22 @@ class TestCreateJob:
         assert refused.fields == ("prompt", "clip_duration", "aspect_ratio", "image_url")
         refused = await refusal(create(api, ada, model="", clip_duration=Duration(seconds=-1)))
         assert refused.fields == ("model", "clip_duration")
+        refused = await refusal(create(api, ada, prompt="", extra={"seed": 1, "webhook": "x", "n": 2, "size": "4k"}))
+        assert refused.fields == ("prompt", "extra.n", "extra.size", "extra.webhook")
+
+    async def test_an_extra_parameter_that_is_refused_is_told_with_the_field_to_use_instead(
+        self, api: Api, ada: Customer
+    ) -> None:
+        refused = await refusal(create(api, ada, extra={"durationSeconds": 8, "aspectRatio": "9:16"}))
+        assert refused.message == (
+            "extra.aspectRatio: must not be set here: use `aspect_ratio`; "
+            "extra.durationSeconds: must not be set here: use `clip_duration`"
+        )
+
+    async def test_very_many_refused_names_still_fit_the_answers_headers(self, api: Api, ada: Customer) -> None:
+        extra = {f"falwebhook{'_' * (100 + count)}": 1 for count in range(80)}
+        refused = await refusal(create(api, ada, extra=extra))
+        assert (refused.code, refused.reason, len(refused.fields)) == ("INVALID_ARGUMENT", "INVALID_SPEC", 16)
 
     @pytest.mark.parametrize("prompt", ["p", "p" * 4000, "🎬" * 4000, "tab\tline\nend", "\u202e"])
     async def test_a_prompt_of_1_to_4000_code_points_is_taken_as_it_is(
@@ -228,7 +249,7 @@ class TestCreateJob:
         assert (await create(api, ada, prompt=prompt)).prompt == prompt
 
     async def test_a_stand_in_renders_what_nobody_else_does(self) -> None:
-        world = World(stand_in="local")
+        world = World(providers=[FakeProvider("local")], stand_in="local")
         ada = await world.join()
         async with serving(world) as api:
             job = await create(api, ada, model="hailuo-02-768p")
@@ -289,7 +310,7 @@ class TestGetJob:
         await world.run_due()
         secret = Fault(kind=FaultKind.UNAVAILABLE, detail="account 42 of key sk-1234 is locked")
         world.fal.fail("fal-task-1", JobFailure(code=code, message="It could not be.", fault=secret))
-        await world.clock.advance(timedelta(minutes=1))
+        await world.clock.advance(timedelta(minutes=2))
         await world.run_due()
         job = await get(api, ada, job_id)
         assert job.state == job_pb2.JOB_STATE_FAILED

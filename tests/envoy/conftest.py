@@ -17,6 +17,7 @@ import yaml
 # Registers the messages of the contract, which the scripted server finds by name.
 from reelgate.concurred.v1 import concurred_service_pb2  # noqa: F401
 from reelgate.geekhub.v1 import geekhub_service_pb2  # noqa: F401
+from reelgate.hooks.v1 import hooks_service_pb2  # noqa: F401
 from reelgate.kyma.v1 import kyma_service_pb2  # noqa: F401
 from reelgate.shared.v1 import shared_service_pb2  # noqa: F401
 from reelgate.v1 import account_service_pb2, media_service_pb2, model_service_pb2, video_service_pb2  # noqa: F401

@@ -27,6 +27,7 @@ from google.protobuf import json_format, message_factory
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # noqa: F401
 
+from reelgate.hooks.v1 import hooks_service_pb2
 from tests.envoy.scripted_upstream import Reply, ScriptedUpstream
 
 CASES = Path(__file__).parents[2] / "envoy" / "cases"
@@ -137,4 +138,7 @@ def _to_message(value: dict[str, Any], kind: type[Message]) -> Message:
     if kind is httpbody_pb2.HttpBody:
         # Text is easier to read than base64.
         return httpbody_pb2.HttpBody(content_type=value.get("content_type", ""), data=value.get("text", "").encode())
+    if kind is hooks_service_pb2.ReceiveWebhookRequest:
+        body = _to_message(value["body"], httpbody_pb2.HttpBody)
+        return kind(**{**value, "body": body})
     return json_format.ParseDict(value, kind())

@@ -65,6 +65,7 @@ def test_every_method_is_transcoded_and_routed(method: str) -> None:
         ("/reelgate.v1.MediaService/Download", "0s", "120s"),
         ("/reelgate.v1.VideoService/CreateJob", "30s", None),
         ("/reelgate.shared.v1.SharedService/CreateVideo", "30s", None),
+        ("/reelgate.hooks.v1.HooksService/ReceiveWebhook", "15s", None),
         ("/grpc.health.v1.Health/Watch", "0s", "3600s"),
         ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", "0s", None),
         ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "0s", None),

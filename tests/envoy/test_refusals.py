@@ -149,6 +149,9 @@ async def test_a_server_that_does_not_serve_is_503_in_each_shape(
         assert response.headers["content-type"] == "application/json"
         expected = shape or geekhub("internal_error", UNAVAILABLE, response.headers["x-request-id"])
         assert response.json() == expected, path
+    response = await client.post("/hooks/fal/a", json={})
+    assert response.status_code == 503
+    assert response.json() == {"error": {"code": "unavailable", "message": UNAVAILABLE}}
     async with grpc.aio.insecure_channel(f"127.0.0.1:{gateway.port}") as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await video_service_pb2_grpc.VideoServiceStub(channel).GetJob(video_service_pb2.GetJobRequest())

@@ -51,6 +51,7 @@ EVENT_TYPE: Final[Mapping[type[event.JobEvent], "job_pb2.JobEventType"]] = Mappi
         event.Submitted: job_pb2.JOB_EVENT_TYPE_SUBMITTED,
         event.SubmitRefused: job_pb2.JOB_EVENT_TYPE_SUBMIT_REFUSED,
         event.SubmitUnanswered: job_pb2.JOB_EVENT_TYPE_SUBMIT_UNANSWERED,
+        event.Announced: job_pb2.JOB_EVENT_TYPE_ANNOUNCED,
         event.Progressed: job_pb2.JOB_EVENT_TYPE_PROGRESSED,
         event.Rendered: job_pb2.JOB_EVENT_TYPE_RENDERED,
         event.Stored: job_pb2.JOB_EVENT_TYPE_STORED,
@@ -253,6 +254,8 @@ def _end_of(job: Job) -> "tuple[grpc.StatusCode, ErrorReason]":
     match job.failure.code:
         case FailureCode.REJECTED:
             return grpc.StatusCode.FAILED_PRECONDITION, ErrorReason.ERROR_REASON_JOB_REJECTED
+        case FailureCode.IMAGE_UNUSABLE:
+            return grpc.StatusCode.FAILED_PRECONDITION, ErrorReason.ERROR_REASON_IMAGE_UNUSABLE
         case FailureCode.PROVIDER_ERROR:
             return grpc.StatusCode.UNAVAILABLE, ErrorReason.ERROR_REASON_PROVIDER_ERROR
         case FailureCode.SUBMIT_UNANSWERED:

@@ -11,6 +11,7 @@ from grpc_reflection.v1alpha import reflection
 
 from reelgate.concurred.v1 import concurred_service_pb2, concurred_service_pb2_grpc
 from reelgate.geekhub.v1 import geekhub_service_pb2, geekhub_service_pb2_grpc
+from reelgate.hooks.v1 import hooks_service_pb2, hooks_service_pb2_grpc
 from reelgate.kyma.v1 import kyma_service_pb2, kyma_service_pb2_grpc
 from reelgate.shared.v1 import shared_service_pb2, shared_service_pb2_grpc
 from reelgate.v1 import (
@@ -29,6 +30,7 @@ from reelgate_server.api.dialects.concurred import ConcurredServicer, concurred_
 from reelgate_server.api.dialects.geekhub import GeekHubServicer, geekhub_error
 from reelgate_server.api.dialects.kyma import KymaServicer, kyma_error
 from reelgate_server.api.dialects.shared import SharedServicer, shared_error
+from reelgate_server.api.hooks import HooksServicer, hooks_error
 from reelgate_server.api.http_error import ErrorShape
 from reelgate_server.api.native.accounts import AccountServicer
 from reelgate_server.api.native.media import MediaServicer, media_error
@@ -37,6 +39,7 @@ from reelgate_server.api.native.video import VideoServicer
 from reelgate_server.app.accounts import Accounts
 from reelgate_server.app.create_job import CreateJob
 from reelgate_server.app.providers import Providers
+from reelgate_server.app.receive_webhook import ReceiveWebhook
 from reelgate_server.app.record import Recorder
 from reelgate_server.app.watch_job import WatchJob
 from reelgate_server.domain.accounts import Plan
@@ -60,6 +63,7 @@ SERVICES: Final = (
     geekhub_service_pb2.DESCRIPTOR.services_by_name["GeekHubService"].full_name,
     kyma_service_pb2.DESCRIPTOR.services_by_name["KymaService"].full_name,
     concurred_service_pb2.DESCRIPTOR.services_by_name["ConcurredService"].full_name,
+    hooks_service_pb2.DESCRIPTOR.services_by_name["HooksService"].full_name,
 )
 """Full names of the services this server offers, for health and reflection."""
 
@@ -69,6 +73,7 @@ ERROR_SHAPES: Final[Mapping[str, ErrorShape]] = {
     "reelgate.geekhub.v1.GeekHubService": geekhub_error,
     "reelgate.kyma.v1.KymaService": kyma_error,
     "reelgate.concurred.v1.ConcurredService": concurred_error,
+    "reelgate.hooks.v1.HooksService": hooks_error,
 }
 """How services say errors to REST callers; the other native services say them as `google.rpc.Status` alone."""
 
@@ -85,6 +90,7 @@ class Application:
     create: CreateJob
     watch: WatchJob
     recorder: Recorder
+    receive_webhook: ReceiveWebhook
     entropy: Entropy
     kyma_prices: Plan
     """The plan whose prices Kyma's public catalogue shows."""
@@ -183,3 +189,4 @@ def _add_services(server: grpc.aio.Server, application: Application) -> None:
     geekhub_service_pb2_grpc.add_GeekHubServiceServicer_to_server(geekhub, server)
     kyma_service_pb2_grpc.add_KymaServiceServicer_to_server(kyma, server)
     concurred_service_pb2_grpc.add_ConcurredServiceServicer_to_server(concurred, server)
+    hooks_service_pb2_grpc.add_HooksServiceServicer_to_server(HooksServicer(receive=app.receive_webhook), server)

@@ -28,12 +28,14 @@ from reelgate_server.domain.errors import (
     MediaUnavailable,
     ModelNotFound,
     ModelUnavailable,
+    ProviderUnavailable,
     RangeNotSatisfiable,
     SequenceOutOfRange,
     ServerBusy,
     ServerStopping,
     StoreContended,
     StoreUnavailable,
+    WebhookRejected,
 )
 
 ERROR_DOMAIN: Final = "reelgate"
@@ -118,6 +120,12 @@ STATUS: Final[Mapping[type[DomainError], Row]] = {
         grpc.StatusCode.UNAVAILABLE,
         ErrorReason.ERROR_REASON_MEDIA_UNAVAILABLE,
         retry_delay=timedelta(seconds=1),
+    ),
+    WebhookRejected: Row(grpc.StatusCode.UNAUTHENTICATED, ErrorReason.ERROR_REASON_WEBHOOK_REJECTED),
+    ProviderUnavailable: Row(
+        grpc.StatusCode.UNAVAILABLE,
+        ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE,
+        retry_delay=timedelta(minutes=1),
     ),
     StoreUnavailable: Row(
         grpc.StatusCode.UNAVAILABLE,

@@ -84,6 +84,8 @@ def concurred_error(error: DomainError | None, request_id: str) -> HttpError:  #
             message = sentence(first, FIELD_NAMES)
         case JobUnsuccessful(is_rejected=True):
             status, code = 400, "GUARDRAIL_BLOCKED"
+        case JobUnsuccessful(is_image_unusable=True):
+            status, code = 400, "BAD_REQUEST"
     return HttpError(status, {"error": {"code": code, "message": cut(message), "details": {}}})
 
 
@@ -192,8 +194,14 @@ def _read_operation_id(request: pb.GetVideoStatusRequest) -> str:
 def _require_success(job: Job) -> Job:
     if job.state is JobState.SUCCEEDED:
         return job
-    is_rejected = job.failure is not None and job.failure.code is FailureCode.REJECTED
-    raise JobUnsuccessful(job.job_id, job.state, job.failure_text or "", is_rejected=is_rejected)
+    code = job.failure.code if job.failure is not None else None
+    raise JobUnsuccessful(
+        job.job_id,
+        job.state,
+        job.failure_text or "",
+        is_rejected=code is FailureCode.REJECTED,
+        is_image_unusable=code is FailureCode.IMAGE_UNUSABLE,
+    )
 
 
 def _video_url(job: Job, media_url: MediaUrl) -> str:

@@ -1,7 +1,8 @@
 """Kyma's video API. See `kyma_service.proto` and docs/surfaces.md."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -82,6 +83,10 @@ FIELD_CODES: Final = {"prompt": "invalid_prompt", "clip_duration": "invalid_dura
 """Fields whose violation has a code of its own."""
 FIELD_NAMES: Final = {"clip_duration": "duration", "aspect_ratio": "extra.aspect_ratio"}
 """What Kyma calls our fields, where it differs."""
+FIELDS_OF_THE_MODEL: Final = frozenset({"resolution"})
+"""Our fields that Kyma has not: its models differ in them."""
+USE: Final = re.compile(r"\buse `(\w+)`$")
+"""How a violation ends that names the field to use instead, by our name."""
 BILLING_URL: Final = "https://kymaapi.com/billing"
 """Where Kyma's clients send a customer whose balance is too small."""
 LOW_BALANCE_MICROS: Final = 1_000_000
@@ -95,7 +100,7 @@ def kyma_error(error: DomainError | None, request_id: str) -> HttpError:  # noqa
     if isinstance(error, InvalidRequest):
         first = error.violations[0]
         code = FIELD_CODES.get(first.field, code)
-        message = sentence(first, FIELD_NAMES)
+        message = sentence(replace(first, description=USE.sub(_use, first.description)), FIELD_NAMES)
     kind = "invalid_request_error" if status < INTERNAL_SERVER_ERROR else "server_error"
     body = {"message": cut(message), "type": kind, "code": code}
     if isinstance(error, InsufficientBalance):
@@ -188,7 +193,8 @@ def _read_create(request: pb.CreateVideoRequest, model: Model) -> JobRequest:
     resolve_durations(duration, model)
     image_url = fields.text("image_url")
     extra = fields.json_object("extra")
-    aspect_ratio = extra.get("aspect_ratio")
+    # Kyma documents the ratio in here. To the provider it goes as a field, if it has one for it.
+    aspect_ratio = extra.pop("aspect_ratio", None)
     if aspect_ratio is not None and not isinstance(aspect_ratio, str):
         fields.add(FieldViolation("aspect_ratio", "must be a string"))
     fields.check()
@@ -200,6 +206,11 @@ def _read_create(request: pb.CreateVideoRequest, model: Model) -> JobRequest:
         image_url=image_url,
         extra=extra,
     )
+
+
+def _use(match: re.Match[str]) -> str:
+    name = match[1]
+    return "the model decides it" if name in FIELDS_OF_THE_MODEL else f"use `{FIELD_NAMES.get(name, name)}`"
 
 
 def _to_video_job(job: Job, media_url: MediaUrl) -> pb.VideoJob:

@@ -36,6 +36,7 @@ class JobEventType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     JOB_EVENT_TYPE_FAILED: _ClassVar[JobEventType]
     JOB_EVENT_TYPE_CANCELLED: _ClassVar[JobEventType]
     JOB_EVENT_TYPE_EXPIRED: _ClassVar[JobEventType]
+    JOB_EVENT_TYPE_ANNOUNCED: _ClassVar[JobEventType]
 JOB_STATE_UNSPECIFIED: JobState
 JOB_STATE_PENDING: JobState
 JOB_STATE_PROCESSING: JobState
@@ -55,6 +56,7 @@ JOB_EVENT_TYPE_STORED: JobEventType
 JOB_EVENT_TYPE_FAILED: JobEventType
 JOB_EVENT_TYPE_CANCELLED: JobEventType
 JOB_EVENT_TYPE_EXPIRED: JobEventType
+JOB_EVENT_TYPE_ANNOUNCED: JobEventType
 
 class Job(_message.Message):
     __slots__ = ("job_id", "model", "prompt", "clip_duration", "render_duration", "aspect_ratio", "resolution", "image_url", "extra", "state", "progress_percent", "sequence", "simulated", "create_time", "update_time", "end_time", "expire_time", "video", "error", "price_micros", "currency", "charged_micros")
