@@ -7,9 +7,10 @@ from importlib.resources import files
 from typing import Any
 
 from reelgate_server.domain.accounts import AmbiguousSubmit, BillingPolicy, Plan, Surface
-from reelgate_server.domain.catalogue import ImageInput, Model
+from reelgate_server.domain.catalogue import ImageInput, Model, Route
 from reelgate_server.domain.catalogue_toml import parse_catalogue
 from reelgate_server.domain.events import (
+    Announced,
     Cancelled,
     Created,
     Expired,
@@ -53,14 +54,11 @@ def a_model(**changes: Any) -> Model:
     model = Model(
         model_id=ModelId("test/model"),
         name="Test",
-        provider=ProviderName("fal"),
+        routes=(a_route(),),
         surfaces=frozenset({Surface.KYMA}),
-        text_endpoint="owner/app/text",
-        image_endpoint="owner/app/image",
         cost_per_second=Decimal("0.10"),
         durations_s=(5, 6, 7, 8, 9, 10),
         duration_default_s=5,
-        render_durations_s=(6, 10),
         aspect_ratios=("16:9", "9:16", "1:1"),
         resolutions=("720p", "1080p"),
         has_audio=False,
@@ -69,6 +67,17 @@ def a_model(**changes: Any) -> Model:
         typical_render_time=timedelta(minutes=2),
     )
     return replace(model, **changes)
+
+
+def a_route(**changes: Any) -> Route:
+    """Of fal, six or ten seconds, from text or an image."""
+    route = Route(
+        provider=ProviderName("fal"),
+        text_endpoint="owner/app/text",
+        image_endpoint="owner/app/image",
+        render_durations_s=(6, 10),
+    )
+    return replace(route, **changes)
 
 
 def a_request(**changes: Any) -> JobRequest:
@@ -141,6 +150,7 @@ EVENTS: dict[type[JobEvent], JobEvent] = {
     Submitted: Submitted(event_time=NOW, task=TASK),
     SubmitRefused: SubmitRefused(event_time=NOW, fault=THROTTLED, retry_time=LATER),
     SubmitUnanswered: SubmitUnanswered(event_time=NOW, fault=LOST, retry_time=LATER),
+    Announced: Announced(event_time=NOW),
     Progressed: Progressed(event_time=NOW, progress_percent=40),
     Rendered: Rendered(event_time=NOW, source_url=SOURCE_URL),
     Stored: Stored(event_time=NOW, media=MEDIA),

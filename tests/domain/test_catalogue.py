@@ -5,8 +5,8 @@ import pytest
 from reelgate_server.domain.accounts import Surface
 from reelgate_server.domain.catalogue import Catalogue, is_offered
 from reelgate_server.domain.errors import ModelNotFound
-from reelgate_server.domain.ids import ModelId
-from tests.domain.builders import a_model
+from reelgate_server.domain.ids import ModelId, ProviderName
+from tests.domain.builders import a_model, a_route
 
 KYMA = a_model(model_id=ModelId("on/kyma"), surfaces=frozenset({Surface.KYMA}))
 BOTH = a_model(model_id=ModelId("on/both"), surfaces=frozenset({Surface.KYMA, Surface.CONCURRED}))
@@ -48,5 +48,19 @@ def test_models_keep_the_order_of_the_file() -> None:
 
 
 def test_a_render_is_the_shortest_that_is_long_enough() -> None:
-    model = a_model(render_durations_s=(4, 6, 8))
-    assert [model.render_duration_s(each) for each in range(1, 9)] == [4, 4, 4, 4, 6, 6, 8, 8]
+    route = a_route(render_durations_s=(4, 6, 8))
+    assert [route.render_duration_s(each, "720p") for each in range(1, 9)] == [4, 4, 4, 4, 6, 6, 8, 8]
+
+
+def test_a_route_is_called_by_what_it_takes() -> None:
+    route = a_route(text_endpoint="owner/app/text", image_endpoint=None)
+    assert (route.endpoint(has_image=False), route.endpoint(has_image=True)) == ("owner/app/text", None)
+    assert a_route(image_endpoint="owner/app/image").endpoint(has_image=True) == "owner/app/image"
+
+
+def test_a_model_belongs_to_its_first_provider_and_finds_the_route_of_each() -> None:
+    vertex, fal = a_route(provider=ProviderName("vertex")), a_route()
+    model = a_model(routes=(vertex, fal))
+    assert model.provider == "vertex"
+    assert (model.route(ProviderName("vertex")), model.route(ProviderName("fal"))) == (vertex, fal)
+    assert model.route(ProviderName("minimax")) is None

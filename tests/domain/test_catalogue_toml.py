@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from reelgate_server.domain.accounts import Surface
-from reelgate_server.domain.catalogue import Catalogue, ImageInput, Model
+from reelgate_server.domain.catalogue import Catalogue, ImageInput, Model, Route
 from reelgate_server.domain.catalogue_toml import BrokenCatalogue, extend, parse_catalogue
 from reelgate_server.domain.ids import ModelId, ProviderName
 from tests.domain.builders import CATALOGUE, CATALOGUE_TEXT, a_model
@@ -50,14 +50,20 @@ def test_a_row_becomes_a_model() -> None:
         Model(
             model_id=ModelId("a/model"),
             name="A Model",
-            provider=ProviderName("fal"),
+            routes=(
+                Route(
+                    provider=ProviderName("fal"),
+                    text_endpoint="owner/app/text",
+                    image_endpoint="owner/app/image",
+                    render_durations_s=(5, 10),
+                    refused_aspect_ratios=(),
+                    withdrawn=None,
+                ),
+            ),
             surfaces=frozenset({Surface.KYMA, Surface.CONCURRED}),
-            text_endpoint="owner/app/text",
-            image_endpoint="owner/app/image",
             cost_per_second=Decimal("0.112"),
             durations_s=(1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
             duration_default_s=5,
-            render_durations_s=(5, 10),
             aspect_ratios=("16:9", "21:9"),
             resolutions=("720p", "4k"),
             has_audio=True,
@@ -79,7 +85,7 @@ def test_lengths_can_be_listed_or_spanned() -> None:
     )
     (model,) = parse_catalogue(text, "models.toml").all()
     assert (model.durations_s, model.duration_default_s) == ((4, 6, 8), 8)
-    assert model.render_durations_s == (4, 5, 6, 7, 8)
+    assert model.routes[0].render_durations_s == (4, 5, 6, 7, 8)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +100,8 @@ def test_endpoints_follow_from_the_image_a_model_takes(
 ) -> None:
     text = with_line(removed, "").replace('"optional"', f'"{image_input}"')
     (model,) = parse_catalogue(text, "models.toml").all()
-    assert (model.image_input, model.text_endpoint, model.image_endpoint) == (
+    (route,) = model.routes
+    assert (model.image_input, route.text_endpoint, route.image_endpoint) == (
         image_input,
         text_endpoint,
         image_endpoint,
@@ -204,6 +211,133 @@ def test_an_endpoint_that_does_not_fit_the_image_input_is_refused(
 ) -> None:
     text = with_line(removed, "").replace('"optional"', f'"{image_input}"')
     assert broken(text) == f"models.toml:{line}: [[model]] 'a/model': {reason}"
+
+
+FALLBACK = '{ provider = "vertex", text_endpoint = "veo", render_durations = [4, 10] }'
+
+
+def with_more(line: str) -> str:
+    """The row with one more line, the 17th."""
+    return f"{ROW}{line}\n"
+
+
+def test_fallbacks_become_routes_in_their_order() -> None:
+    text = with_more(
+        f"fallbacks = [{FALLBACK}, "
+        '{ provider = "my-gpu", image_endpoint = "wan", render_durations = { min = 9, max = 10 }, '
+        'refused_aspect_ratios = ["21:9"], withdrawn = "It is being mended." }]'
+    )
+    (model,) = parse_catalogue(text, "models.toml").all()
+    assert model.routes[1:] == (
+        Route(
+            provider=ProviderName("vertex"),
+            text_endpoint="veo",
+            image_endpoint=None,
+            render_durations_s=(4, 10),
+        ),
+        Route(
+            provider=ProviderName("my-gpu"),
+            text_endpoint=None,
+            image_endpoint="wan",
+            render_durations_s=(9, 10),
+            refused_aspect_ratios=("21:9",),
+            withdrawn="It is being mended.",
+        ),
+    )
+
+
+def test_the_rows_own_provider_may_have_withdrawn_it_and_refuse_ratios() -> None:
+    text = with_more('refused_aspect_ratios = ["21:9"]\nwithdrawn = "It was retired in June."')
+    (route,) = parse_catalogue(text, "models.toml").all()[0].routes
+    assert (route.refused_aspect_ratios, route.withdrawn) == (("21:9",), "It was retired in June.")
+
+
+FALLBACKS_FORM = "must be a list of tables, not"
+SENTENCE_FORM = "must be a sentence of at most 200 characters"
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("fallbacks = 3", f"fallbacks: {FALLBACKS_FORM} 3"),
+        ('fallbacks = ["vertex"]', f"fallbacks: {FALLBACKS_FORM} ['vertex']"),
+        (
+            'fallbacks = { provider = "vertex" }',
+            f"fallbacks: {FALLBACKS_FORM} {{'provider': 'vertex'}}",
+        ),
+        ("fallbacks = [{}]", "fallbacks: provider: is missing"),
+        ('fallbacks = [{ provider = "vertex" }]', "fallbacks: render_durations: is missing"),
+        (
+            f"fallbacks = [{FALLBACK.replace('veo', 'v?')}]",
+            "fallbacks: text_endpoint: must be 1 to 200 characters that a provider's address may hold, not 'v?'",
+        ),
+        (
+            f"fallbacks = [{FALLBACK.replace('vertex', 'Vertex')}]",
+            "fallbacks: provider: must be the name of a provider such as 'fal', not 'Vertex'",
+        ),
+        (
+            f"fallbacks = [{FALLBACK.replace('[4, 10]', '[4, 9]')}]",
+            "fallbacks: render_durations: the longest, 9, is shorter than the longest of durations, 10",
+        ),
+        (
+            'fallbacks = [{ provider = "vertex", render_durations = [10] }]',
+            "fallbacks: text_endpoint: is missing, and so is image_endpoint",
+        ),
+        (
+            f"fallbacks = [{FALLBACK.replace('{', '{ cost_per_second = 1,')}]",
+            "fallbacks: cost_per_second: is no field of a fallback",
+        ),
+        (
+            f"fallbacks = [{FALLBACK.replace('{', '{ fallbacks = [],')}]",
+            "fallbacks: fallbacks: is no field of a fallback",
+        ),
+        (f"fallbacks = [{FALLBACK.replace('vertex', 'fal')}]", "fallbacks: names a provider twice"),
+        (f"fallbacks = [{FALLBACK}, {FALLBACK}]", "fallbacks: names a provider twice"),
+        (
+            f"fallbacks = [{FALLBACK.replace('{', '{ withdrawn = 3,')}]",
+            f"fallbacks: withdrawn: {SENTENCE_FORM}",
+        ),
+        (
+            f"fallbacks = [{FALLBACK.replace('{', '{ refused_aspect_ratios = [],')}]",
+            "fallbacks: refused_aspect_ratios: must be a list, each W:H such as '16:9', not []",
+        ),
+        ("withdrawn = true", f"withdrawn: {SENTENCE_FORM}"),
+        ('withdrawn = ""', f"withdrawn: {SENTENCE_FORM}"),
+        ('withdrawn = "It was\\nretired."', f"withdrawn: {SENTENCE_FORM}"),
+        (f'withdrawn = "{"x" * 201}"', f"withdrawn: {SENTENCE_FORM}"),
+        (
+            'refused_aspect_ratios = "21:9"',
+            "refused_aspect_ratios: must be a list, each W:H such as '16:9', not '21:9'",
+        ),
+        (
+            'refused_aspect_ratios = ["wide"]',
+            "refused_aspect_ratios: must be a list, each W:H such as '16:9', not 'wide'",
+        ),
+        ('refused_aspect_ratios = ["21:9", "21:9"]', "refused_aspect_ratios: names something twice"),
+    ],
+)
+def test_a_broken_route_is_named_with_its_line_and_reason(line: str, reason: str) -> None:
+    assert broken(with_more(line)) == f"models.toml:17: [[model]] 'a/model': {reason}"
+
+
+@pytest.mark.parametrize(
+    ("image_input", "removed", "endpoint"),
+    [("none", "image_endpoint", "image_endpoint"), ("required", "text_endpoint", "text_endpoint")],
+)
+def test_a_fallbacks_endpoint_that_does_not_fit_the_image_input_is_refused(
+    image_input: str, removed: str, endpoint: str
+) -> None:
+    row = with_line(removed, "").replace('"optional"', f'"{image_input}"')
+    text = f'{row}\nfallbacks = [{{ provider = "vertex", {endpoint} = "veo", render_durations = [10] }}]\n'
+    assert broken(text) == (
+        f"models.toml:17: [[model]] 'a/model': fallbacks: {endpoint}: must be absent, "
+        f"because image_input is '{image_input}'"
+    )
+
+
+def test_the_line_of_a_fallback_that_is_a_table_of_its_own_is_found() -> None:
+    table = '\n[[model.fallbacks]]\nprovider = "vertex"\ntext_endpoint = "veo"\nrender_durations = [1]\n'
+    assert broken(ROW + table).startswith("models.toml:18: [[model]] 'a/model': fallbacks: render_durations: the")
 
 
 def test_a_repeated_id_names_both_rows() -> None:
@@ -351,10 +485,10 @@ def test_every_figure_of_the_shipped_file_has_a_source_where_it_stands() -> None
     bare = [
         line
         for above, line in zip(lines[first - 1 :], lines[first:], strict=False)
-        if line and not line.startswith(("#", *named)) and "#" not in line and not _is_explained(above)
+        if line.strip("]") and not line.startswith(("#", *named)) and "#" not in line and not _is_explained(above)
     ]
     assert bare == []
 
 
 def _is_explained(above: str) -> bool:
-    return above.startswith("#") or "_endpoint = " in above
+    return above.startswith(("#", "fallbacks = [ #")) or "_endpoint = " in above

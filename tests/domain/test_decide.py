@@ -11,6 +11,7 @@ from reelgate_server.domain.decide import (
     Expire,
     Fail,
     IntendSubmit,
+    RecordAnnounced,
     RecordProgress,
     RecordRendered,
     RecordStored,
@@ -20,10 +21,12 @@ from reelgate_server.domain.decide import (
 )
 from reelgate_server.domain.errors import IllegalTransition, JobNotCancellable
 from reelgate_server.domain.events import (
+    Announced,
     Cancelled,
     Expired,
     Failed,
     FailureCode,
+    Fallback,
     JobFailure,
     Progressed,
     Rendered,
@@ -34,6 +37,7 @@ from reelgate_server.domain.events import (
     SubmitUnanswered,
 )
 from reelgate_server.domain.faults import Fault, FaultKind
+from reelgate_server.domain.ids import ProviderName
 from reelgate_server.domain.job import Job, apply, extend
 from reelgate_server.domain.lifecycle import JobState
 from tests.domain.builders import EVENTS, FAILURE, LATER, LOST, MEDIA, NOW, SOURCE_URL, TASK, THROTTLED, a_job
@@ -42,6 +46,9 @@ DEADLINE = NOW + timedelta(minutes=10)
 LIVE = [JobState.PENDING, JobState.SUBMITTING, JobState.PROCESSING, JobState.STORING]
 ENDING = {JobState.CANCELLED: EVENTS[Cancelled], JobState.EXPIRED: EVENTS[Expired]}
 ENDS = [JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED]
+
+
+NEXT = Fallback(provider=ProviderName("vertex"), render_duration=timedelta(seconds=8))
 
 
 def submitting(*, attempt: int = 1, unanswered_count: int = 0, policy: AmbiguousSubmit = AmbiguousSubmit.FAIL) -> Job:
@@ -144,6 +151,45 @@ def test_a_lost_answer_is_tried_once_more_where_the_plan_says_so() -> None:
     second = submitting(attempt=2, unanswered_count=1, policy=AmbiguousSubmit.RETRY)
     events = decide(second, RecordSubmitFault(LOST, draw=0.5), LATER)
     assert [type(event) for event in events] == [SubmitUnanswered, Failed]
+
+
+def test_a_submit_that_was_surely_not_accepted_goes_to_the_next_provider_at_once() -> None:
+    job = apply(a_job(JobState.PENDING, fallbacks=(NEXT,)), SubmitIntended(event_time=NOW, attempt=1))
+    events = decide(job, RecordSubmitFault(THROTTLED, draw=0.5), LATER)
+    assert events == (SubmitRefused(event_time=LATER, fault=THROTTLED, retry_time=LATER, next=NEXT),)
+    moved = extend(job, events)
+    assert (moved.state, moved.provider, moved.fallbacks) == (JobState.PENDING, "vertex", ())
+
+
+@pytest.mark.parametrize("fault", [Fault(kind=FaultKind.REJECTED), Fault(kind=FaultKind.IMAGE_UNUSABLE), LOST])
+def test_what_is_forbidden_or_may_have_been_accepted_ends_with_the_first_provider(fault: Fault) -> None:
+    job = apply(a_job(JobState.PENDING, fallbacks=(NEXT,)), SubmitIntended(event_time=NOW, attempt=1))
+    events = decide(job, RecordSubmitFault(fault, draw=0.5), LATER)
+    assert type(events[-1]) is Failed
+    assert extend(job, events).provider == "fal"
+
+
+def test_a_lost_answer_that_will_be_announced_is_waited_for_until_the_deadline() -> None:
+    job = submitting()
+    events = decide(job, RecordSubmitFault(LOST, draw=0.5, is_announced=True), LATER)
+    assert events == (SubmitUnanswered(event_time=LATER, fault=LOST, retry_time=DEADLINE),)
+    assert extend(job, events).state is JobState.PENDING
+
+
+def test_an_announced_task_is_recorded_once() -> None:
+    job = a_job(JobState.PROCESSING)
+    events = decide(job, RecordAnnounced("task-1"), LATER)
+    assert events == (Announced(event_time=LATER),)
+    assert decide(extend(job, events), RecordAnnounced("task-1"), LATER) == ()
+
+
+def test_an_announcement_of_another_task_says_nothing() -> None:
+    assert decide(a_job(JobState.PROCESSING), RecordAnnounced("task-2"), LATER) == ()
+
+
+@pytest.mark.parametrize("state", sorted(set(JobState) - {JobState.PROCESSING}))
+def test_an_announcement_says_nothing_but_of_a_job_that_is_rendering(state: JobState) -> None:
+    assert decide(a_job(state), RecordAnnounced("task-1"), LATER) == ()
 
 
 @pytest.mark.parametrize("state", [JobState.PENDING, JobState.SUBMITTING, JobState.PROCESSING])

@@ -20,12 +20,14 @@ from reelgate_server.domain.errors import (
     MediaUnavailable,
     ModelNotFound,
     ModelUnavailable,
+    ProviderUnavailable,
     RangeNotSatisfiable,
     SequenceOutOfRange,
     ServerBusy,
     ServerStopping,
     StoreContended,
     StoreUnavailable,
+    WebhookRejected,
 )
 from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
 from reelgate_server.domain.ids import JobId, ModelId
@@ -53,6 +55,8 @@ MESSAGES = [
     (MediaNotFound(), "No such file."),
     (RangeNotSatisfiable(10), "The file has 10 bytes; the range lies beyond it."),
     (MediaUnavailable(), "The media store is not available; try again."),
+    (WebhookRejected(), "The webhook is not signed by its provider, or not lately."),
+    (ProviderUnavailable(), "The provider cannot be asked now; try again."),
     (StoreUnavailable(), "The store is not available; try again."),
     (StoreContended(), "The job changed while this was tried; try again."),
     (ServerBusy(), "The server is busy; try again."),

@@ -9,9 +9,11 @@ import pytest
 from reelgate_server.domain.accounts import AmbiguousSubmit, BillingPolicy
 from reelgate_server.domain.errors import IllegalTransition
 from reelgate_server.domain.events import (
+    Announced,
     Cancelled,
     Expired,
     Failed,
+    Fallback,
     JobEvent,
     Progressed,
     Rendered,
@@ -21,6 +23,7 @@ from reelgate_server.domain.events import (
     Submitted,
     SubmitUnanswered,
 )
+from reelgate_server.domain.ids import ProviderName
 from reelgate_server.domain.job import Job, apply, extend, fold
 from reelgate_server.domain.lifecycle import JobState
 from tests.domain.builders import (
@@ -41,9 +44,14 @@ from tests.domain.builders import (
     created,
 )
 
+FALLBACKS = (
+    Fallback(provider=ProviderName("vertex"), render_duration=timedelta(seconds=8)),
+    Fallback(provider=ProviderName("minimax"), render_duration=timedelta(seconds=10)),
+)
+
 
 def test_created_fills_everything_that_is_frozen_and_nothing_else() -> None:
-    event = created(idempotency_key="key-1", is_simulated=True)
+    event = created(idempotency_key="key-1", is_simulated=True, fallbacks=FALLBACKS)
     assert fold([event]) == Job(
         job_id=JOB_ID,
         account_id=ACCOUNT_ID,
@@ -61,10 +69,13 @@ def test_created_fills_everything_that_is_frozen_and_nothing_else() -> None:
         state=JobState.PENDING,
         sequence=1,
         update_time=NOW,
+        fallbacks=FALLBACKS,
         attempt_count=0,
         unanswered_count=0,
         retry_time=None,
         task=None,
+        submit_time=None,
+        is_announced=False,
         progress_percent=0,
         source_url=None,
         media=None,
@@ -98,7 +109,12 @@ def test_each_event_changes_its_own_fields_besides_state_sequence_and_time() -> 
     processing, storing = a_job(JobState.PROCESSING), a_job(JobState.STORING)
     cases: list[tuple[Job, JobEvent, JobState, dict[str, Any]]] = [
         (pending, SubmitIntended(event_time=LATER, attempt=1), JobState.SUBMITTING, {"attempt_count": 1}),
-        (submitting, Submitted(event_time=LATER, task=TASK), JobState.PROCESSING, {"task": TASK}),
+        (
+            submitting,
+            Submitted(event_time=LATER, task=TASK),
+            JobState.PROCESSING,
+            {"task": TASK, "submit_time": LATER},
+        ),
         (
             submitting,
             SubmitRefused(event_time=LATER, fault=THROTTLED, retry_time=LATER),
@@ -111,6 +127,7 @@ def test_each_event_changes_its_own_fields_besides_state_sequence_and_time() -> 
             JobState.PENDING,
             {"retry_time": LATER, "unanswered_count": 1},
         ),
+        (processing, Announced(event_time=LATER), JobState.PROCESSING, {"is_announced": True}),
         (
             processing,
             Progressed(event_time=LATER, progress_percent=7),
@@ -141,6 +158,28 @@ def test_beginning_a_submit_clears_the_time_of_the_next_one() -> None:
     assert waiting.retry_time == LATER
     again = apply(waiting, SubmitIntended(event_time=LATER, attempt=2))
     assert (again.retry_time, again.attempt_count) == (None, 2)
+
+
+def test_a_task_that_became_known_only_later_clears_the_time_of_the_next_submit() -> None:
+    waiting = apply(a_job(JobState.SUBMITTING), SubmitUnanswered(event_time=NOW, fault=LOST, retry_time=LATER))
+    found = apply(waiting, Submitted(event_time=LATER, task=TASK))
+    assert (found.state, found.task, found.submit_time) == (JobState.PROCESSING, TASK, LATER)
+    assert (found.retry_time, found.attempt_count, found.unanswered_count) == (None, 1, 1)
+
+
+def test_the_next_provider_is_asked_for_its_own_length_at_the_same_price() -> None:
+    job = a_job(JobState.SUBMITTING, fallbacks=FALLBACKS)
+    assert (job.provider, job.fallbacks) == ("fal", FALLBACKS)
+    moved = apply(job, SubmitRefused(event_time=NOW, fault=THROTTLED, retry_time=NOW, next=FALLBACKS[0]))
+    assert (moved.state, moved.provider, moved.fallbacks) == (JobState.PENDING, "vertex", FALLBACKS[1:])
+    assert moved.spec == a_spec(render_duration=timedelta(seconds=8))
+    assert (moved.quote, moved.request, moved.attempt_count) == (job.quote, job.request, 1)
+
+
+def test_a_refusal_that_names_nobody_leaves_the_job_with_its_provider() -> None:
+    job = a_job(JobState.SUBMITTING, fallbacks=FALLBACKS)
+    left = apply(job, SubmitRefused(event_time=NOW, fault=THROTTLED, retry_time=LATER))
+    assert (left.provider, left.fallbacks, left.spec) == ("fal", FALLBACKS, a_spec())
 
 
 def test_a_job_has_ended_in_the_four_ends_only() -> None:

@@ -16,6 +16,7 @@ EXPECTED = {
     "None": {"Created": "pending"},
     "pending": {
         "SubmitIntended": "submitting",
+        "Submitted": "processing",
         "Failed": "failed",
         "Cancelled": "cancelled",
         "Expired": "expired",
@@ -29,6 +30,7 @@ EXPECTED = {
         "Expired": "expired",
     },
     "processing": {
+        "Announced": "processing",
         "Progressed": "processing",
         "Rendered": "storing",
         "Failed": "failed",

@@ -1,4 +1,4 @@
-"""When to try again, when to look again, when to give up."""
+"""When to submit again, with whom, and when to give up."""
 
 from datetime import timedelta
 
@@ -10,17 +10,19 @@ from reelgate_server.domain.accounts import AmbiguousSubmit
 from reelgate_server.domain.events import FailureCode, JobFailure
 from reelgate_server.domain.faults import Fault, FaultKind
 from reelgate_server.domain.retry import (
+    AskNext,
+    AwaitAnnouncement,
     GiveUp,
     RetryAt,
+    SubmitTries,
     after_submit_fault,
     back_off,
     failure_of,
-    poll_interval,
 )
 from tests.domain.builders import NOW
 
 SECOND = timedelta(seconds=1)
-USELESS = {FaultKind.REJECTED, FaultKind.INVALID, FaultKind.UNAUTHORIZED}
+USELESS = {FaultKind.REJECTED, FaultKind.INVALID, FaultKind.IMAGE_UNUSABLE, FaultKind.UNAUTHORIZED}
 
 
 def outcome(
@@ -29,12 +31,18 @@ def outcome(
     attempt: int = 1,
     unanswered_count: int = 0,
     policy: AmbiguousSubmit = AmbiguousSubmit.FAIL,
-    draw: float = 0.5,
-) -> RetryAt | GiveUp:
+    has_fallback: bool = False,
+    is_announced: bool = False,
+) -> RetryAt | AskNext | AwaitAnnouncement | GiveUp:
     """What follows a fault seen now."""
-    return after_submit_fault(
-        fault, attempt=attempt, unanswered_count=unanswered_count, policy=policy, now=NOW, draw=draw
+    tries = SubmitTries(
+        attempt=attempt,
+        unanswered_count=unanswered_count,
+        has_fallback=has_fallback,
+        is_announced=is_announced,
+        policy=policy,
     )
+    return after_submit_fault(fault, tries, now=NOW, draw=0.5)
 
 
 @pytest.mark.parametrize(
@@ -121,6 +129,11 @@ def test_a_refusal_after_a_lost_answer_is_still_tried_again() -> None:
     ("kind", "code", "message"),
     [
         (FaultKind.REJECTED, "rejected", "The provider refused to render this content."),
+        (
+            FaultKind.IMAGE_UNUSABLE,
+            "image_unusable",
+            "The image could not be fetched, or the provider cannot use it.",
+        ),
         (FaultKind.INVALID, "provider_error", "The provider could not render this request."),
         (FaultKind.UNAUTHORIZED, "provider_error", "The provider is not available."),
         (FaultKind.THROTTLED, "provider_error", "The provider is not available."),
@@ -135,32 +148,41 @@ def test_a_customer_is_told_of_a_fault_without_its_detail(kind: FaultKind, code:
     assert failure_of(fault) == JobFailure(code=FailureCode(code), message=message, fault=fault)
 
 
-@pytest.mark.parametrize(
-    ("typical_s", "elapsed_s", "interval_s"),
-    [
-        (120, 0, 15),
-        (120, 100, 10),
-        (120, 110, 5),
-        (120, 119, 1),
-        (120, 120, 12),
-        (120, 140, 14),
-        (120, 200, 15),
-        (5, 0, 2.5),
-        (5, 4, 1),
-        (5, 5, 1),
-        (5, 20, 2),
-    ],
-)
-def test_looking_again_waits_half_of_what_is_left_and_then_a_tenth_of_what_has_passed(
-    typical_s: float, elapsed_s: float, interval_s: float
-) -> None:
-    interval = poll_interval(timedelta(seconds=typical_s), timedelta(seconds=elapsed_s))
-    assert interval == timedelta(seconds=interval_s)
+@pytest.mark.parametrize("kind", FaultKind)
+def test_what_a_provider_surely_did_not_accept_goes_to_the_next_at_once(kind: FaultKind) -> None:
+    is_about_the_order = kind in {FaultKind.REJECTED, FaultKind.IMAGE_UNUSABLE}
+    fault = Fault(kind=kind, retry_after=timedelta(minutes=1))
+    expected = GiveUp(failure_of(fault)) if is_about_the_order else AskNext()
+    assert outcome(fault, has_fallback=True) == expected
 
 
-durations = st.timedeltas(min_value=timedelta(), max_value=timedelta(days=1))
+@pytest.mark.parametrize("policy", AmbiguousSubmit)
+def test_what_a_provider_may_have_accepted_never_goes_to_the_next(policy: AmbiguousSubmit) -> None:
+    fault = Fault(kind=FaultKind.TIMEOUT, is_maybe_accepted=True)
+    assert outcome(fault, has_fallback=True, policy=policy) == outcome(fault, policy=policy)
 
 
-@given(durations, durations)
-def test_looking_again_waits_from_one_to_fifteen_seconds(typical: timedelta, elapsed: timedelta) -> None:
-    assert SECOND <= poll_interval(typical, elapsed) <= 15 * SECOND
+@pytest.mark.parametrize("kind", FaultKind)
+def test_after_a_lost_answer_not_even_a_refusal_goes_to_the_next(kind: FaultKind) -> None:
+    fault = Fault(kind=kind)
+    second = outcome(fault, has_fallback=True, attempt=2, unanswered_count=1, policy=AmbiguousSubmit.RETRY)
+    assert second == outcome(fault, attempt=2, unanswered_count=1, policy=AmbiguousSubmit.RETRY)
+
+
+def test_going_to_the_next_counts_as_a_try() -> None:
+    fault = Fault(kind=FaultKind.UNAVAILABLE)
+    assert outcome(fault, has_fallback=True, attempt=4) == AskNext()
+    assert outcome(fault, has_fallback=True, attempt=5) == GiveUp(failure_of(fault))
+
+
+def test_a_lost_answer_is_waited_for_where_the_provider_announces_its_tasks() -> None:
+    lost = Fault(kind=FaultKind.TIMEOUT, is_maybe_accepted=True)
+    assert outcome(lost, is_announced=True) == AwaitAnnouncement()
+    retried = outcome(lost, is_announced=True, policy=AmbiguousSubmit.RETRY)
+    assert retried == RetryAt(NOW + SECOND)
+    second = outcome(lost, is_announced=True, policy=AmbiguousSubmit.RETRY, attempt=2, unanswered_count=1)
+    assert second == AwaitAnnouncement()
+
+
+def test_a_refusal_is_not_waited_for() -> None:
+    assert outcome(Fault(kind=FaultKind.THROTTLED), is_announced=True) == RetryAt(NOW + SECOND)

@@ -248,6 +248,14 @@ def test_extra_is_refused_for_a_nul_exactly_when_it_holds_one(value: object) -> 
     assert violations(extra={"value": value}) == expected
 
 
+def test_extra_names_that_change_the_price_are_refused_with_all_the_rest() -> None:
+    assert violations(prompt="", extra={"seed": 1, "n": 4, "durationSeconds": 8}) == [
+        ("prompt", "is required"),
+        ("extra.durationSeconds", "must not be set here: use `clip_duration`"),
+        ("extra.n", "must not be set here: a job is one video"),
+    ]
+
+
 def test_every_violation_is_named_at_once_and_in_order() -> None:
     request = JobRequest(
         model="test/model",

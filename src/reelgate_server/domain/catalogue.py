@@ -1,7 +1,7 @@
 """The models: what each costs, accepts and renders. `catalogue_toml.py` reads them from a file."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -21,28 +21,51 @@ class ImageInput(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One provider that renders a model, and how it is asked."""
+
+    provider: ProviderName
+    text_endpoint: str | None
+    """What the provider calls the model for text input; None if it needs an image."""
+    image_endpoint: str | None
+    """What the provider calls the model for image input; None if it takes no image."""
+    render_durations_s: tuple[int, ...]
+    """Whole seconds the provider renders, ascending; the longest covers the longest that a customer may ask for."""
+    render_durations_at: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """The same by resolution, for those at which the provider renders fewer lengths."""
+    refused_aspect_ratios: tuple[str, ...] = ()
+    """Ratios of the model that this provider does not render."""
+    withdrawn: str | None = None
+    """Why the provider no longer renders the model, as a sentence; None while it does."""
+
+    def endpoint(self, *, has_image: bool) -> str | None:
+        """What the provider calls the model for the kind of input at hand; None if it takes no such input."""
+        return self.image_endpoint if has_image else self.text_endpoint
+
+    def render_duration_s(self, duration_s: int, resolution: str) -> int:
+        """The shortest length the provider renders at `resolution` that is long enough for `duration_s`."""
+        lengths = self.render_durations_at.get(resolution, self.render_durations_s)
+        return next(each for each in lengths if each >= duration_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """One row of the catalogue."""
 
     model_id: ModelId
     name: str
     """For people, such as `Kling 3 Pro`."""
-    provider: ProviderName
-    """Who renders it when that provider is configured."""
+    routes: tuple[Route, ...]
+    """Who renders it, in the order in which they are tried; at least one, each of another provider. The price is the
+    same whoever does."""
     surfaces: frozenset[Surface]
     """The dialects that offer it; the native surface offers every model."""
-    text_endpoint: str | None
-    """What the provider calls it for text input; None if it needs an image."""
-    image_endpoint: str | None
-    """What the provider calls it for image input; None if it takes no image."""
     cost_per_second: Decimal
     """US dollars that the provider charges for one second; >= 0."""
     durations_s: tuple[int, ...]
     """Whole seconds a customer may ask for, ascending."""
     duration_default_s: int
     """Used where the customer names none; one of `durations_s`."""
-    render_durations_s: tuple[int, ...]
-    """Whole seconds the provider renders, ascending; the longest covers the longest of `durations_s`."""
     aspect_ratios: tuple[str, ...]
     """`W:H`; the first is the default."""
     resolutions: tuple[str, ...]
@@ -55,9 +78,14 @@ class Model:
     typical_render_time: timedelta
     """What a render usually takes; the first poll is timed by it; > 0."""
 
-    def render_duration_s(self, duration_s: int) -> int:
-        """The shortest length the provider renders that is long enough for `duration_s`."""
-        return next(each for each in self.render_durations_s if each >= duration_s)
+    @property
+    def provider(self) -> ProviderName:
+        """Who renders it in the first place."""
+        return self.routes[0].provider
+
+    def route(self, provider: ProviderName) -> Route | None:
+        """How a provider is asked for it; None if it is none of the model's."""
+        return next((each for each in self.routes if each.provider == provider), None)
 
 
 class Catalogue:

@@ -16,7 +16,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from reelgate_server.domain.accounts import Surface
-from reelgate_server.domain.catalogue import Catalogue, ImageInput, Model
+from reelgate_server.domain.catalogue import Catalogue, ImageInput, Model, Route
 from reelgate_server.domain.ids import ModelId, ProviderName
 
 CLIP_SECONDS_MAX = 3600
@@ -24,6 +24,7 @@ CLIP_SECONDS_MAX = 3600
 DEADLINE_SECONDS_MAX = 86_400
 """No deadline is longer than a day; a hold must not outlast anybody's patience."""
 NAME_CHARACTERS_MAX = 100
+SENTENCE_CHARACTERS_MAX = 200
 
 _REQUIRED = (
     "id",
@@ -40,13 +41,16 @@ _REQUIRED = (
     "deadline_s",
     "typical_render_s",
 )
-_OPTIONAL = ("text_endpoint", "image_endpoint")
+_ROUTE_OPTIONAL = ("text_endpoint", "image_endpoint", "render_durations_at", "refused_aspect_ratios", "withdrawn")
+_OPTIONAL = (*_ROUTE_OPTIONAL, "fallbacks")
+_FALLBACK_REQUIRED = ("provider", "render_durations")
 
 _ID = re.compile(r"[a-z0-9./_-]{1,100}")
 _PROVIDER = re.compile(r"[a-z][a-z0-9_-]{0,49}")
 _ENDPOINT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,199}")
 _COST = re.compile(r"[0-9]{1,6}(\.[0-9]{1,12})?")
 _RATIO = re.compile(r"[1-9][0-9]{0,3}:[1-9][0-9]{0,3}")
+_RATIO_FORM = "W:H such as '16:9'"
 _RESOLUTION = re.compile(r"[1-9][0-9]{2,3}p|[1-9][0-9]?k")
 _ROW = re.compile(r"""[ \t]*\[\[[ \t]*["']?model["']?[ \t]*\]\]""")
 _SYNTAX_LINE = re.compile(r"\(at line (\d+), column \d+\)")
@@ -138,27 +142,77 @@ def _model(row: Mapping[str, object]) -> Model:
             raise _BrokenField(field=field, what="is missing")
     model_id = _text(row, "id", _ID, "1 to 100 characters of a-z, 0-9 and ./_-")
     image_input = _image_input(row)
-    text_endpoint, image_endpoint = _endpoints(row, image_input)
     durations_s, duration_default_s = _durations(row)
     deadline_s = _whole(row["deadline_s"], "deadline_s", DEADLINE_SECONDS_MAX)
     return Model(
         model_id=ModelId(model_id),
         name=_name(row),
-        provider=ProviderName(_text(row, "provider", _PROVIDER, "the name of a provider such as 'fal'")),
+        routes=_routes(row, image_input, durations_s[-1]),
         surfaces=_surfaces(row),
-        text_endpoint=text_endpoint,
-        image_endpoint=image_endpoint,
         cost_per_second=Decimal(_text(row, "cost_per_second", _COST, "a string of a decimal >= 0 such as '0.112'")),
         durations_s=durations_s,
         duration_default_s=duration_default_s,
-        render_durations_s=_render_durations(row, durations_s[-1]),
-        aspect_ratios=_texts(row, "aspect_ratios", _RATIO, "W:H such as '16:9'"),
+        aspect_ratios=_texts(row, "aspect_ratios", _RATIO, _RATIO_FORM),
         resolutions=_texts(row, "resolutions", _RESOLUTION, "a resolution such as '720p' or '4k'"),
         has_audio=_flag(row, "audio"),
         image_input=image_input,
         deadline=timedelta(seconds=deadline_s),
         typical_render_time=timedelta(seconds=_whole(row["typical_render_s"], "typical_render_s", deadline_s)),
     )
+
+
+def _routes(row: Mapping[str, object], image_input: ImageInput, longest_s: int) -> tuple[Route, ...]:
+    _check_endpoints(row, image_input, are_required=True)
+    routes = [_route(row, longest_s)]
+    fallbacks = row.get("fallbacks", [])
+    if not isinstance(fallbacks, list) or not all(isinstance(each, dict) for each in fallbacks):
+        raise _BrokenField(field="fallbacks", what=f"must be a list of tables, not {fallbacks!r:.80}")
+    for fallback in fallbacks:
+        try:
+            routes.append(_fallback(fallback, image_input, longest_s))
+        except _BrokenField as broken:
+            raise _BrokenField(field="fallbacks", what=str(broken)) from None
+    if len({route.provider for route in routes}) < len(routes):
+        raise _BrokenField(field="fallbacks", what="names a provider twice")
+    return tuple(routes)
+
+
+def _fallback(row: Mapping[str, object], image_input: ImageInput, longest_s: int) -> Route:
+    for field in _FALLBACK_REQUIRED:
+        if field not in row:
+            raise _BrokenField(field=field, what="is missing")
+    for field in row:
+        if field not in _FALLBACK_REQUIRED and field not in _ROUTE_OPTIONAL:
+            raise _BrokenField(field=field, what="is no field of a fallback")
+    if not ({"text_endpoint", "image_endpoint"} & row.keys()):
+        raise _BrokenField(field="text_endpoint", what="is missing, and so is image_endpoint")
+    _check_endpoints(row, image_input, are_required=False)
+    return _route(row, longest_s)
+
+
+def _route(row: Mapping[str, object], longest_s: int) -> Route:
+    form = "1 to 200 characters that a provider's address may hold"
+    text, image = (
+        _text(row, field, _ENDPOINT, form) if field in row else None for field in ("text_endpoint", "image_endpoint")
+    )
+    return Route(
+        provider=ProviderName(_text(row, "provider", _PROVIDER, "the name of a provider such as 'fal'")),
+        text_endpoint=text,
+        image_endpoint=image,
+        render_durations_s=_render_durations(row["render_durations"], "render_durations", longest_s),
+        render_durations_at=_render_durations_at(row, longest_s),
+        refused_aspect_ratios=_texts(row, "refused_aspect_ratios", _RATIO, _RATIO_FORM)
+        if "refused_aspect_ratios" in row
+        else (),
+        withdrawn=_sentence(row, "withdrawn") if "withdrawn" in row else None,
+    )
+
+
+def _sentence(row: Mapping[str, object], field: str) -> str:
+    value = row[field]
+    if isinstance(value, str) and 1 <= len(value) <= SENTENCE_CHARACTERS_MAX and value.isprintable():
+        return value
+    raise _BrokenField(field=field, what=f"must be a sentence of at most {SENTENCE_CHARACTERS_MAX} characters")
 
 
 def _name(row: Mapping[str, object]) -> str:
@@ -181,19 +235,16 @@ def _image_input(row: Mapping[str, object]) -> ImageInput:
     return ImageInput(_text(row, "image_input", form, f"one of {', '.join(ImageInput)}"))
 
 
-def _endpoints(row: Mapping[str, object], image_input: ImageInput) -> tuple[str | None, str | None]:
+def _check_endpoints(row: Mapping[str, object], image_input: ImageInput, *, are_required: bool) -> None:
     expected = {
         "text_endpoint": image_input is not ImageInput.REQUIRED,
         "image_endpoint": image_input is not ImageInput.NONE,
     }
     for field, is_expected in expected.items():
-        if is_expected and field not in row:
+        if are_required and is_expected and field not in row:
             raise _BrokenField(field=field, what=f"is missing, though image_input is '{image_input}'")
         if field in row and not is_expected:
             raise _BrokenField(field=field, what=f"must be absent, because image_input is '{image_input}'")
-    form = "1 to 200 characters that a provider's address may hold"
-    text, image = (_text(row, field, _ENDPOINT, form) if field in row else None for field in expected)
-    return text, image
 
 
 def _durations(row: Mapping[str, object]) -> tuple[tuple[int, ...], int]:
@@ -209,9 +260,16 @@ def _durations(row: Mapping[str, object]) -> tuple[tuple[int, ...], int]:
     return seconds, default
 
 
-def _render_durations(row: Mapping[str, object], longest_s: int) -> tuple[int, ...]:
-    field = "render_durations"
-    seconds = _lengths(row[field], field)
+def _render_durations_at(row: Mapping[str, object], longest_s: int) -> Mapping[str, tuple[int, ...]]:
+    field = "render_durations_at"
+    value = row.get(field, {})
+    if not isinstance(value, dict) or not all(_RESOLUTION.fullmatch(name) for name in value):
+        raise _BrokenField(field=field, what=f"must be of the form {{ 1080p = [8] }}, not {value!r:.80}")
+    return {name: _render_durations(lengths, field, longest_s) for name, lengths in value.items()}
+
+
+def _render_durations(value: object, field: str, longest_s: int) -> tuple[int, ...]:
+    seconds = _lengths(value, field)
     if seconds[-1] < longest_s:
         raise _BrokenField(
             field=field, what=f"the longest, {seconds[-1]}, is shorter than the longest of durations, {longest_s}"

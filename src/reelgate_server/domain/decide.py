@@ -6,6 +6,7 @@ from typing import assert_never
 
 from reelgate_server.domain.errors import JobNotCancellable
 from reelgate_server.domain.events import (
+    Announced,
     Cancelled,
     Expired,
     Failed,
@@ -24,7 +25,7 @@ from reelgate_server.domain.events import (
 from reelgate_server.domain.faults import Fault
 from reelgate_server.domain.job import Job
 from reelgate_server.domain.lifecycle import JobState
-from reelgate_server.domain.retry import GiveUp, RetryAt, after_submit_fault
+from reelgate_server.domain.retry import AskNext, AwaitAnnouncement, GiveUp, RetryAt, SubmitTries, after_submit_fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,15 @@ class RecordSubmitFault:
     fault: Fault
     draw: float
     """Uniform in [0, 1), for the jitter of the next try."""
+    is_announced: bool = False
+    """The provider will tell us of the task by webhook, should it have taken it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordAnnounced:
+    """Record that the provider has told us that a task has ended."""
+
+    task_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +101,7 @@ Command = (
     IntendSubmit
     | RecordSubmitted
     | RecordSubmitFault
+    | RecordAnnounced
     | RecordProgress
     | RecordRendered
     | RecordStored
@@ -105,7 +116,7 @@ def decide(job: Job, command: Command, now: datetime) -> tuple[JobEvent, ...]:
 
     Returns:
         Events to append, in order; none when there is nothing to say, such as progress that has not grown, a cancel
-        of a cancelled job, or an expiry before the deadline.
+        of a cancelled job, a task that was announced before, or an expiry before the deadline.
 
     Raises:
         JobNotCancellable: `Cancel` of a job that has ended otherwise or is being stored.
@@ -117,6 +128,9 @@ def decide(job: Job, command: Command, now: datetime) -> tuple[JobEvent, ...]:
             return (Submitted(event_time=now, task=command.task),)
         case RecordSubmitFault():
             return _after_submit_fault(job, command, now)
+        case RecordAnnounced():
+            is_news = job.state is JobState.PROCESSING and not job.is_announced and _is_task(job, command.task_id)
+            return (Announced(event_time=now),) if is_news else ()
         case RecordProgress():
             progress = min(max(command.progress_percent, 0), 99)
             has_grown = progress > job.progress_percent
@@ -136,20 +150,28 @@ def decide(job: Job, command: Command, now: datetime) -> tuple[JobEvent, ...]:
             assert_never(command)
 
 
+def _is_task(job: Job, task_id: str) -> bool:
+    return job.task is not None and job.task.task_id == task_id
+
+
 def _after_submit_fault(job: Job, command: RecordSubmitFault, now: datetime) -> tuple[JobEvent, ...]:
     fault = command.fault
-    outcome = after_submit_fault(
-        fault,
+    tries = SubmitTries(
         attempt=job.attempt_count,
         unanswered_count=job.unanswered_count,
+        has_fallback=bool(job.fallbacks),
+        is_announced=command.is_announced,
         policy=job.ambiguous_submit,
-        now=now,
-        draw=command.draw,
     )
+    outcome = after_submit_fault(fault, tries, now=now, draw=command.draw)
     fact = SubmitUnanswered if fault.is_maybe_accepted else SubmitRefused
     match outcome:
         case RetryAt():
             return (fact(event_time=now, fault=fault, retry_time=outcome.retry_time),)
+        case AskNext():
+            return (SubmitRefused(event_time=now, fault=fault, retry_time=now, next=job.fallbacks[0]),)
+        case AwaitAnnouncement():
+            return (SubmitUnanswered(event_time=now, fault=fault, retry_time=job.expire_time),)
         case GiveUp():
             return (
                 fact(event_time=now, fault=fault, retry_time=now),

@@ -5,7 +5,7 @@ DomainError
 ├── InvalidRequest            a field breaks its rule; carries every violation found
 │   └── InvalidSpec           the same, for what a video may be
 ├── ModelNotFound             no such model on this surface
-├── ModelUnavailable          the model exists, its provider is not configured here
+├── ModelUnavailable          the model exists, but no provider of it is configured here, or it was withdrawn
 ├── JobNotFound               unknown, or another account's: the two look the same
 ├── JobNotCancellable         it has ended, or its video is already being stored
 ├── JobUnsuccessful           a create that waits for the video: the job ended without one
@@ -18,6 +18,8 @@ DomainError
 ├── MediaNotFound             no such file
 ├── RangeNotSatisfiable       the byte range lies beyond the file
 ├── MediaUnavailable          the media store cannot answer now
+├── WebhookRejected           a webhook that its provider did not sign, or not lately
+├── ProviderUnavailable       a call that needs a provider's word cannot have it now
 ├── StoreUnavailable          the store cannot answer now
 ├── StoreContended            another writer kept winning
 ├── ServerBusy                too many calls are open
@@ -25,7 +27,7 @@ DomainError
 └── IllegalTransition         a bug: the lifecycle table has no such entry
 ```
 
-Failures of a provider are not here: they are facts in a job's log (`faults.py`, `JobFailure`).
+A provider's failures with a job are not here: they are facts in the job's log (`faults.py`, `JobFailure`).
 """
 
 from collections.abc import Iterable
@@ -76,10 +78,10 @@ class ModelNotFound(DomainError):
 class ModelUnavailable(DomainError):
     """The model is in the catalogue, but its provider is not configured on this server."""
 
-    def __init__(self, model_id: ModelId) -> None:
-        """Name the model."""
+    def __init__(self, model_id: ModelId, reason: str | None = None) -> None:
+        """Name the model, and why it is not available, as a sentence that is safe to show."""
         self.model_id = model_id
-        super().__init__(f"Model '{model_id}' is not available on this server.")
+        super().__init__(" ".join(filter(None, (f"Model '{model_id}' is not available on this server.", reason))))
 
 
 class JobNotFound(DomainError):
@@ -104,7 +106,9 @@ class JobNotCancellable(DomainError):
 class JobUnsuccessful(DomainError):
     """A caller waited for a video, and its job ended without one."""
 
-    def __init__(self, job_id: JobId, state: str, reason: str, *, is_rejected: bool) -> None:
+    def __init__(
+        self, job_id: JobId, state: str, reason: str, *, is_rejected: bool, is_image_unusable: bool = False
+    ) -> None:
         """Carry how the job ended and a sentence that is safe to show.
 
         Args:
@@ -112,10 +116,12 @@ class JobUnsuccessful(DomainError):
             state: Its end.
             reason: Why, for the customer.
             is_rejected: The provider refused the content, so that trying again is useless.
+            is_image_unusable: The provider cannot use the first frame, so that trying again with it is useless.
         """
         self.job_id = job_id
         self.state = state
         self.is_rejected = is_rejected
+        self.is_image_unusable = is_image_unusable
         super().__init__(reason)
 
 
@@ -196,6 +202,22 @@ class MediaUnavailable(DomainError):
     def __init__(self) -> None:
         """Say nothing of the technology."""
         super().__init__("The media store is not available; try again.")
+
+
+class WebhookRejected(DomainError):
+    """A webhook is not what it claims to be."""
+
+    def __init__(self) -> None:
+        """Never say which check failed: that is for the operator, who finds it as the cause."""
+        super().__init__("The webhook is not signed by its provider, or not lately.")
+
+
+class ProviderUnavailable(DomainError):
+    """A provider whose word a call needs cannot be asked now; nothing was changed."""
+
+    def __init__(self) -> None:
+        """Say nothing of what went wrong, which the operator finds as the cause."""
+        super().__init__("The provider cannot be asked now; try again.")
 
 
 class StoreUnavailable(DomainError):

@@ -5,7 +5,7 @@ A job's events are numbered from 1 without gaps; the number is the event's place
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from reelgate_server.domain.accounts import AmbiguousSubmit, BillingPolicy
@@ -22,7 +22,9 @@ class Task:
     task_id: str
     """The provider's own name for it."""
     urls: Mapping[str, str] = field(default_factory=dict)
-    """Addresses the provider gave at submit, by role; used as given, never built."""
+    """Addresses the provider gave at submit, by role; used as given, never built. Without credentials."""
+    credential: str | None = None
+    """The name of the credential that made it, never the credential; None for a provider that needs none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,8 @@ class FailureCode(StrEnum):
 
     REJECTED = "rejected"
     """The provider refused the content."""
+    IMAGE_UNUSABLE = "image_unusable"
+    """The first frame could not be fetched, or is none that the provider takes."""
     PROVIDER_ERROR = "provider_error"
     """The provider could not render it."""
     SUBMIT_UNANSWERED = "submit_unanswered"
@@ -63,6 +67,15 @@ class JobFailure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fallback:
+    """A provider that is asked when the one before it surely did not take the job."""
+
+    provider: ProviderName
+    render_duration: timedelta
+    """What this provider is asked for; >= the clip's length."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Created:
     """The job was recorded and paid for; nothing has been sent."""
 
@@ -76,7 +89,9 @@ class Created:
     billing: BillingPolicy
     ambiguous_submit: AmbiguousSubmit
     provider: ProviderName
-    """Who renders it; pinned."""
+    """Who is asked first."""
+    fallbacks: tuple[Fallback, ...] = ()
+    """Who is asked next, in order. Once a provider has taken the task, nobody else is."""
     is_simulated: bool
     """The local renderer stands in for a provider that has no credentials."""
     expire_time: datetime
@@ -108,6 +123,8 @@ class SubmitRefused:
     event_time: datetime
     fault: Fault
     retry_time: datetime
+    next: Fallback | None = None
+    """Who is asked from now on; None leaves it with the same provider."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +134,15 @@ class SubmitUnanswered:
     event_time: datetime
     fault: Fault
     retry_time: datetime
-    """When the next try is due, if the policy allows one; otherwise `Failed` follows at once."""
+    """When the next try is due, if the policy allows one. Otherwise `Failed` follows at once, or, from a provider that
+    announces its tasks, this is the deadline: until then its webhook may still tell of the task."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announced:
+    """The provider has told us that the task has ended; it is about to be asked how. Recorded once."""
+
+    event_time: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +199,7 @@ JobEvent = (
     | Submitted
     | SubmitRefused
     | SubmitUnanswered
+    | Announced
     | Progressed
     | Rendered
     | Stored

@@ -12,6 +12,8 @@ class FaultKind(StrEnum):
     """The provider's rules forbid this content; repeating it is useless."""
     INVALID = "invalid"
     """Our request was wrong; repeating it is useless, and an operator should look."""
+    IMAGE_UNUSABLE = "image_unusable"
+    """The first frame cannot be fetched, or is none that the provider takes; only the customer can mend it."""
     UNAUTHORIZED = "unauthorized"
     """Our credentials were refused, or our account is locked."""
     THROTTLED = "throttled"

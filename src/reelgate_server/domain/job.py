@@ -9,10 +9,12 @@ from typing import assert_never
 from reelgate_server.domain.accounts import AmbiguousSubmit, BillingPolicy
 from reelgate_server.domain.errors import IllegalTransition
 from reelgate_server.domain.events import (
+    Announced,
     Cancelled,
     Created,
     Expired,
     Failed,
+    Fallback,
     JobEvent,
     JobFailure,
     Progressed,
@@ -54,6 +56,8 @@ class Job:
     """How many events the log holds."""
     update_time: datetime
     """When the last event happened."""
+    fallbacks: tuple[Fallback, ...] = ()
+    """Who is asked if `provider` surely does not take it, in order."""
     attempt_count: int = 0
     """Submits begun."""
     unanswered_count: int = 0
@@ -62,6 +66,10 @@ class Job:
     """In `PENDING` after a failed submit: when the next one is due."""
     task: Task | None = None
     """From `PROCESSING` on."""
+    submit_time: datetime | None = None
+    """When the provider took the task, or we learnt of it."""
+    is_announced: bool = False
+    """The provider has told us that the task has ended."""
     progress_percent: int = 0
     """0 to 100; 100 only when succeeded."""
     source_url: str | None = None
@@ -128,11 +136,13 @@ def apply(job: Job | None, event: JobEvent) -> Job:
         case SubmitIntended():
             return replace(job, attempt_count=event.attempt, retry_time=None)
         case Submitted():
-            return replace(job, task=event.task)
+            return replace(job, task=event.task, submit_time=event.event_time, retry_time=None)
         case SubmitRefused():
-            return replace(job, retry_time=event.retry_time)
+            return _move_on(replace(job, retry_time=event.retry_time), event.next)
         case SubmitUnanswered():
             return replace(job, retry_time=event.retry_time, unanswered_count=job.unanswered_count + 1)
+        case Announced():
+            return replace(job, is_announced=True)
         case Progressed():
             return replace(job, progress_percent=event.progress_percent)
         case Rendered():
@@ -158,6 +168,13 @@ def fold(events: Iterable[JobEvent]) -> Job:
     return extend(apply(None, first), others)
 
 
+def _move_on(job: Job, fallback: Fallback | None) -> Job:
+    if fallback is None:
+        return job
+    spec = replace(job.spec, render_duration=fallback.render_duration)
+    return replace(job, provider=fallback.provider, spec=spec, fallbacks=job.fallbacks[1:])
+
+
 def _create(event: Created) -> Job:
     return Job(
         job_id=event.job_id,
@@ -169,6 +186,7 @@ def _create(event: Created) -> Job:
         billing=event.billing,
         ambiguous_submit=event.ambiguous_submit,
         provider=event.provider,
+        fallbacks=event.fallbacks,
         is_simulated=event.is_simulated,
         idempotency_key=event.idempotency_key,
         create_time=event.event_time,

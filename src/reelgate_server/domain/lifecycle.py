@@ -13,7 +13,8 @@ provider is called, the intent is recorded (`SUBMITTING`); after it, the outcome
 driver that did not put it there was interrupted in the middle of the call: nobody knows whether the provider took the
 task. That is why `SUBMITTING` is a state of its own, and why two events lead back from it: `SubmitRefused` when the
 provider surely did not take the task, `SubmitUnanswered` when it may have. Both return to `PENDING`, and the log says
-which; when the plan forbids a second try, `Failed` follows in the same append.
+which; when the plan forbids a second try, `Failed` follows in the same append. A provider that announces its tasks may
+tell us later that it did take one: then the job waits for that, and `Submitted` leads on from `PENDING`.
 
 `PROCESSING` lasts while the provider renders. `STORING` begins when it is done and lasts until our copy is
 complete: the provider has been paid by then, so a customer can no longer cancel.
@@ -30,6 +31,7 @@ from typing import Final
 
 from reelgate_server.domain.errors import IllegalTransition
 from reelgate_server.domain.events import (
+    Announced,
     Cancelled,
     Created,
     Expired,
@@ -69,6 +71,7 @@ TRANSITIONS: Final[Mapping[tuple[JobState | None, type[JobEvent]], JobState]] = 
     {
         (None, Created): JobState.PENDING,
         (JobState.PENDING, SubmitIntended): JobState.SUBMITTING,
+        (JobState.PENDING, Submitted): JobState.PROCESSING,
         (JobState.PENDING, Failed): JobState.FAILED,
         (JobState.PENDING, Cancelled): JobState.CANCELLED,
         (JobState.PENDING, Expired): JobState.EXPIRED,
@@ -78,6 +81,7 @@ TRANSITIONS: Final[Mapping[tuple[JobState | None, type[JobEvent]], JobState]] = 
         (JobState.SUBMITTING, Failed): JobState.FAILED,
         (JobState.SUBMITTING, Cancelled): JobState.CANCELLED,
         (JobState.SUBMITTING, Expired): JobState.EXPIRED,
+        (JobState.PROCESSING, Announced): JobState.PROCESSING,
         (JobState.PROCESSING, Progressed): JobState.PROCESSING,
         (JobState.PROCESSING, Rendered): JobState.STORING,
         (JobState.PROCESSING, Failed): JobState.FAILED,

@@ -1,4 +1,4 @@
-"""When to try again, when to look again, and when to give up. Randomness comes in as a draw."""
+"""When to submit again, with whom, and when to give up. Randomness comes in as a draw."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,9 +14,6 @@ BACK_OFF_FIRST = timedelta(seconds=1)
 """Mean delay before the second try."""
 BACK_OFF_MAX = timedelta(minutes=1)
 """No delay of ours is longer; a provider's own `retry_after` may be."""
-POLL_INTERVAL_MIN = timedelta(seconds=1)
-POLL_INTERVAL_MAX = timedelta(seconds=15)
-"""The longest interval that a documented gateway recommends to its own clients is 30 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +21,16 @@ class RetryAt:
     """Submit again at this time."""
 
     retry_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AskNext:
+    """Submit to the next provider, at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitAnnouncement:
+    """Submit no more, and wait for the provider's own word until the job's deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +54,40 @@ def back_off(failure_count: int, draw: float) -> timedelta:
     return min(BACK_OFF_FIRST * (1 << doublings) * (0.5 + draw), BACK_OFF_MAX)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitTries:
+    """What has been tried to submit one job, and what may be."""
+
+    attempt: int
+    """Submits begun, this one included; >= 1."""
+    unanswered_count: int
+    """Submits before this one that the provider may have accepted."""
+    has_fallback: bool
+    """There is another provider to ask."""
+    is_announced: bool
+    """The provider will tell us of a task by webhook, should it have taken one."""
+    policy: AmbiguousSubmit
+    """The plan's, frozen at create."""
+
+
 def after_submit_fault(
-    fault: Fault,
-    *,
-    attempt: int,
-    unanswered_count: int,
-    policy: AmbiguousSubmit,
-    now: datetime,
-    draw: float,
-) -> RetryAt | GiveUp:
+    fault: Fault, tries: SubmitTries, *, now: datetime, draw: float
+) -> RetryAt | AskNext | AwaitAnnouncement | GiveUp:
     """Decide what follows a failed submit.
 
     What the provider may have accepted is sent once more if the plan says so, and never again. What it surely did not
-    accept is tried again unless trying is useless, at most `SUBMIT_ATTEMPT_COUNT_MAX` times in all.
+    accept, in any of its tries, goes to the next provider; or else it is tried again, unless trying is useless, at most
+    `SUBMIT_ATTEMPT_COUNT_MAX` times in all. Content that a provider's rules forbid is not offered to another.
 
     Args:
         fault: What went wrong this time.
-        attempt: Submits begun, this one included; >= 1.
-        unanswered_count: Submits before this one that the provider may have accepted.
-        policy: The plan's, frozen at create.
+        tries: What went before.
         now: When the fault was seen.
         draw: Uniform in [0, 1).
     """
-    if fault.is_maybe_accepted and (policy is AmbiguousSubmit.FAIL or unanswered_count > 0):
+    if fault.is_maybe_accepted and (tries.policy is AmbiguousSubmit.FAIL or tries.unanswered_count > 0):
+        if tries.is_announced:
+            return AwaitAnnouncement()
         return GiveUp(
             JobFailure(
                 code=FailureCode.SUBMIT_UNANSWERED,
@@ -77,9 +95,14 @@ def after_submit_fault(
                 fault=fault,
             )
         )
-    if not _is_worth_repeating(fault.kind) or attempt >= SUBMIT_ATTEMPT_COUNT_MAX:
+    if tries.attempt >= SUBMIT_ATTEMPT_COUNT_MAX:
         return GiveUp(failure_of(fault))
-    delay = back_off(attempt, draw)
+    was_surely_refused = not fault.is_maybe_accepted and tries.unanswered_count == 0
+    if tries.has_fallback and was_surely_refused and not _is_about_the_order(fault.kind):
+        return AskNext()
+    if not _is_worth_repeating(fault.kind):
+        return GiveUp(failure_of(fault))
+    delay = back_off(tries.attempt, draw)
     return RetryAt(now + max(delay, fault.retry_after or delay))
 
 
@@ -88,6 +111,8 @@ def failure_of(fault: Fault) -> JobFailure:
     match fault.kind:
         case FaultKind.REJECTED:
             code, message = FailureCode.REJECTED, "The provider refused to render this content."
+        case FaultKind.IMAGE_UNUSABLE:
+            code, message = FailureCode.IMAGE_UNUSABLE, "The image could not be fetched, or the provider cannot use it."
         case FaultKind.INVALID:
             code, message = FailureCode.PROVIDER_ERROR, "The provider could not render this request."
         case FaultKind.UNAUTHORIZED | FaultKind.THROTTLED | FaultKind.UNAVAILABLE | FaultKind.TIMEOUT:
@@ -101,19 +126,14 @@ def failure_of(fault: Fault) -> JobFailure:
     return JobFailure(code=code, message=message, fault=fault)
 
 
-def poll_interval(typical: timedelta, elapsed: timedelta) -> timedelta:
-    """How long to wait before looking at a running render again.
-
-    Early on, half of what is left of the typical time; after it, a tenth of what has passed. Both are bounded.
-    """
-    left = typical - elapsed
-    interval = left / 2 if left > timedelta() else elapsed / 10
-    return min(max(interval, POLL_INTERVAL_MIN), POLL_INTERVAL_MAX)
+def _is_about_the_order(kind: FaultKind) -> bool:
+    """Tell whether the fault lies in what was asked for, so that no provider should be asked again."""
+    return kind in {FaultKind.REJECTED, FaultKind.IMAGE_UNUSABLE}
 
 
 def _is_worth_repeating(kind: FaultKind) -> bool:
     match kind:
-        case FaultKind.REJECTED | FaultKind.INVALID | FaultKind.UNAUTHORIZED:
+        case FaultKind.REJECTED | FaultKind.INVALID | FaultKind.IMAGE_UNUSABLE | FaultKind.UNAUTHORIZED:
             return False
         case (
             FaultKind.THROTTLED

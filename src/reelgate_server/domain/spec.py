@@ -15,18 +15,25 @@ from urllib.parse import urlsplit
 
 from reelgate_server.domain.catalogue import ImageInput, Model
 from reelgate_server.domain.errors import FieldViolation, InvalidSpec
+from reelgate_server.domain.extra import extra_violations
 from reelgate_server.domain.ids import ModelId
 
 PROMPT_CODE_POINTS_MAX = 4000
 """Unicode code points in a prompt. All three documented gateways say 4,000 or nothing."""
 IMAGE_URL_CHARACTERS_MAX = 2048
 """Longer addresses are refused; signed links of the large object stores stay under 1,500."""
-EXTRA_BYTES_MAX = 16_384
-"""Size of `extra` as JSON. No provider parameter we pass on comes near it."""
 
 _CONTROL_OR_SPACE = re.compile(r"[\x00-\x20\x7f]")
-_ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-"""U+0000 as JSON writes it; after an even number of backslashes, because `\\\\u0000` is a backslash and plain text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InlineImage:
+    """A first frame that came with the request; its bytes are kept beside the job's video."""
+
+    sha256: str
+    """Lower-case hex of the bytes."""
+    content_type: str
+    """`image/jpeg`, `image/png` or `image/webp`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +46,10 @@ class JobRequest:
     aspect_ratio: str | None = None
     resolution: str | None = None
     image_url: str | None = None
+    image: InlineImage | None = None
+    """In place of an `image_url`."""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """Parameters for the provider, passed on unchanged; JSON values only."""
+    """Parameters for the provider, passed on unchanged; JSON values only. `extra.py` says which are refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +68,14 @@ class Spec:
     """One of the model's, such as `720p`."""
     image_url: str | None
     """HTTPS address of the first frame."""
+    image: InlineImage | None = None
+    """The first frame, in place of an `image_url`."""
     extra: Mapping[str, Any]
+
+    @property
+    def has_image(self) -> bool:
+        """It begins with a first frame."""
+        return self.image_url is not None or self.image is not None
 
 
 def resolve(request: JobRequest, model: Model) -> Spec:
@@ -76,20 +92,22 @@ def resolve(request: JobRequest, model: Model) -> Spec:
         *_duration_violations(request.clip_duration, model),
         *_choice_violations("aspect_ratio", request.aspect_ratio, model.aspect_ratios),
         *_choice_violations("resolution", request.resolution, model.resolutions),
-        *_image_violations(request.image_url, model),
-        *_extra_violations(request.extra),
+        *_image_violations(request, model),
+        *extra_violations(request.extra),
     ]
     if violations:
         raise InvalidSpec(violations)
-    clip_duration, render_duration = _durations(request.clip_duration, model)
+    resolution = request.resolution or model.resolutions[0]
+    clip_duration, render_duration = _durations(request.clip_duration, model, resolution)
     return Spec(
         model=model.model_id,
         prompt=request.prompt,
         clip_duration=clip_duration,
         render_duration=render_duration,
         aspect_ratio=request.aspect_ratio or model.aspect_ratios[0],
-        resolution=request.resolution or model.resolutions[0],
+        resolution=resolution,
         image_url=request.image_url,
+        image=request.image,
         extra=request.extra,
     )
 
@@ -103,13 +121,15 @@ def resolve_durations(clip_duration: timedelta | None, model: Model) -> tuple[ti
     violations = tuple(_duration_violations(clip_duration, model))
     if violations:
         raise InvalidSpec(violations)
-    return _durations(clip_duration, model)
+    return _durations(clip_duration, model, model.resolutions[0])
 
 
 def first_difference(one: JobRequest, other: JobRequest) -> str | None:
     """Name the first field, in the order of declaration, in which two requests differ; None if none does."""
     pairs = ((each.name, getattr(one, each.name), getattr(other, each.name)) for each in fields(one))
-    return next((name for name, this, that in pairs if _comparable(this) != _comparable(that)), None)
+    name = next((name for name, this, that in pairs if _comparable(this) != _comparable(that)), None)
+    # An image that comes with a request comes in this field.
+    return "image_url" if name == "image" else name
 
 
 def whole_seconds(duration: timedelta) -> int:
@@ -122,9 +142,9 @@ def _comparable(value: object) -> object:
     return json.dumps(dict(value), sort_keys=True) if isinstance(value, Mapping) else value
 
 
-def _durations(clip_duration: timedelta | None, model: Model) -> tuple[timedelta, timedelta]:
+def _durations(clip_duration: timedelta | None, model: Model, resolution: str) -> tuple[timedelta, timedelta]:
     resolved = clip_duration or timedelta(seconds=model.duration_default_s)
-    return resolved, timedelta(seconds=model.render_duration_s(whole_seconds(resolved)))
+    return resolved, timedelta(seconds=model.routes[0].render_duration_s(whole_seconds(resolved), resolution))
 
 
 def prompt_violations(prompt: str) -> Iterator[FieldViolation]:
@@ -158,13 +178,13 @@ def _choice_violations(name: str, value: str | None, allowed: tuple[str, ...]) -
         yield FieldViolation(name, f"must be one of {', '.join(allowed)}")
 
 
-def _image_violations(image_url: str | None, model: Model) -> Iterator[FieldViolation]:
-    if image_url is None:
+def _image_violations(request: JobRequest, model: Model) -> Iterator[FieldViolation]:
+    if request.image_url is None and request.image is None:
         if model.image_input is ImageInput.REQUIRED:
             yield FieldViolation("image_url", f"is required by model '{model.model_id}'", is_missing=True)
     elif model.image_input is ImageInput.NONE:
         yield FieldViolation("image_url", f"is not accepted by model '{model.model_id}'")
-    elif not _is_https_url(image_url):
+    elif request.image_url is not None and not _is_https_url(request.image_url):
         yield FieldViolation(
             "image_url",
             f"must be an https:// URL of at most {IMAGE_URL_CHARACTERS_MAX} characters, without credentials",
@@ -180,16 +200,3 @@ def _is_https_url(text: str) -> bool:
     except ValueError:
         return False
     return parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc
-
-
-def _extra_violations(extra: Mapping[str, Any]) -> Iterator[FieldViolation]:
-    try:
-        text = json.dumps(extra, ensure_ascii=True, allow_nan=False)
-    except ValueError:
-        # A protobuf Struct can carry NaN and infinities; JSON cannot, and NaN would differ from itself in a replay.
-        yield FieldViolation("extra", "must not contain numbers that are not finite")
-        return
-    if len(text) > EXTRA_BYTES_MAX:
-        yield FieldViolation("extra", f"must be at most {EXTRA_BYTES_MAX} bytes of JSON")
-    elif _ESCAPED_NUL.search(text):
-        yield FieldViolation("extra", "must not contain the character U+0000")

@@ -1,13 +1,38 @@
 """Who renders."""
 
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from base64 import b64encode
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
 from reelgate_server.domain.events import JobFailure, Task
 from reelgate_server.domain.ids import JobId, ProviderName
 from reelgate_server.domain.spec import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class ImageUrl:
+    """A first frame on the open internet."""
+
+    url: str
+    """`https://`, as the customer gave it; unchecked, so that only a guarded fetcher may follow it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBytes:
+    """A first frame that is at hand."""
+
+    content: bytes = field(repr=False)
+    content_type: str
+    """`image/jpeg`, `image/png` or `image/webp`: what the bytes are, whatever anybody called them."""
+
+    def data_url(self) -> str:
+        """The image as a `data:` URL."""
+        return f"data:{self.content_type};base64,{b64encode(self.content).decode('ascii')}"
+
+
+FirstFrame = ImageUrl | ImageBytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +46,17 @@ class RenderOrder:
     has_audio: bool
     is_simulated: bool
     """The picture must say SIMULATED."""
+    image: FirstFrame | None = None
+    """The first frame; an adapter takes it from here and not from the spec."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskAccepted:
+    """The provider has taken the task."""
+
+    task: Task
+    poll_after: timedelta | None = None
+    """The provider's wish for the first look, if it has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +88,11 @@ TaskState = TaskRunning | TaskDone | TaskFailed
 
 
 class Provider(Protocol):
-    """Renders videos. Every method but `open` answers or raises `ProviderFault` within the adapter's own limits."""
+    """Renders videos. Every method but `open` answers or raises `ProviderFault` within the adapter's own limits.
+
+    A task is always asked for, cancelled and opened with the credential and at the addresses that made it; both are in
+    its `Task`.
+    """
 
     @property
     def name(self) -> ProviderName:
@@ -64,7 +104,28 @@ class Provider(Protocol):
         """Submitting the same order again is harmless, so that a lost answer is not ambiguous."""
         ...
 
-    async def submit(self, order: RenderOrder) -> Task:
+    @property
+    def announces_tasks(self) -> bool:
+        """It tells us of every task by webhook in the end, even of one whose submit's answer was lost."""
+        ...
+
+    @property
+    def credentials(self) -> Sequence[str]:
+        """The names of the configured credentials; the first makes new tasks. Empty for one that needs none."""
+        ...
+
+    async def check(self, credential: str | None) -> None:
+        """Make a call that costs nothing, to learn whether the provider is there and accepts a credential.
+
+        Args:
+            credential: One of `credentials`; None where there are none.
+
+        Raises:
+            ProviderFault: `UNAUTHORIZED` if the credential was refused; otherwise what kept us from knowing.
+        """
+        ...
+
+    async def submit(self, order: RenderOrder) -> TaskAccepted:
         """Ask for a video.
 
         Returns:
@@ -83,8 +144,11 @@ class Provider(Protocol):
         """
         ...
 
-    async def cancel(self, task: Task) -> None:
-        """Stop a task if the provider can; done when it was told. A task that has ended or is unknown is no error.
+    async def cancel(self, task: Task) -> bool:
+        """Stop a task if the provider can. A task that has ended or is unknown is no error.
+
+        Returns:
+            Whether the provider was told; False if it knows no cancel, so that a late result will be discarded.
 
         Raises:
             ProviderFault: The provider could not be told.

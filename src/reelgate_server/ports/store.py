@@ -6,7 +6,7 @@ durable when its method returns. Methods are safe to call concurrently, from sev
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from reelgate_server.domain.events import JobEvent, LoggedEvent
@@ -116,6 +116,13 @@ class JobStore(Protocol):
         Takes the longest due first, at most `limit` (> 0). No two claims return the same job while a lease lasts. A job
         that this version cannot read is logged, left to its lease, and not returned. A lease that would last more than
         an hour beyond `now` was made before the clock was set back, and counts as run out.
+        """
+        ...
+
+    async def lag(self, now: datetime) -> timedelta:
+        """Tell how long the job that has been due longest has been waiting for a claim; zero if none waits.
+
+        A job waits from its due time until it is claimed; under a lease it does not, unless that has run out by `now`.
         """
         ...
 
