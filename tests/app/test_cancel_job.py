@@ -2,11 +2,12 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from reelgate_server.app.cancel_job import cancel_job
-from reelgate_server.domain.decide import IntendSubmit, RecordRendered, RecordSubmitted
+from reelgate_server.domain.decide import IntendSubmit, RecordAnnounced, RecordRendered, RecordSubmitted
 from reelgate_server.domain.errors import JobNotCancellable, JobNotFound
 from reelgate_server.domain.events import Task
 from reelgate_server.domain.faults import Fault, FaultKind
@@ -87,6 +88,44 @@ async def test_the_provider_is_told_once(world: World, ada: Customer) -> None:
         await world.clock.advance(timedelta(minutes=1))
         await world.run_due()
     assert [call for call in world.fal.calls if call[0] == "cancel"] == [("cancel", "fal-task-1")]
+
+
+@pytest.mark.parametrize(
+    ("can_cancel", "end"), [(True, "told to stop"), (False, "cannot be stopped; its result is discarded")]
+)
+async def test_the_log_says_whether_the_provider_was_told(
+    *, world: World, ada: Customer, logs: list[Any], can_cancel: bool, end: str
+) -> None:
+    world.fal.can_cancel = can_cancel
+    job = await _job_in(world, ada, JobState.PROCESSING)
+    await cancel_job(world.recorder, ada.caller, job.job_id)
+    await world.run_due()
+    assert [entry for entry in logs if entry["event"] == "unwanted task"] == [
+        {
+            "event": "unwanted task",
+            "job": job.job_id,
+            "provider": "fal",
+            "task": "fal-task-1",
+            "end": end,
+            "log_level": "info",
+        }
+    ]
+
+
+async def test_the_late_result_of_a_task_that_cannot_be_stopped_is_discarded(world: World, ada: Customer) -> None:
+    world.fal.can_cancel = False
+    job = await _job_in(world, ada, JobState.PROCESSING)
+    cancelled = await cancel_job(world.recorder, ada.caller, job.job_id)
+    await world.run_due()
+    world.fal.finish_all()
+    await world.recorder.record_latest(job.job_id, RecordAnnounced("fal-task-1"))
+    for _ in range(5):
+        await world.clock.advance(timedelta(minutes=10))
+        await world.run_due()
+    assert await world.load(job) == cancelled
+    assert [name for name, _ in world.fal.calls] == ["submit", "poll", "cancel"]
+    assert world.media.files == {}
+    assert await world.ledger(ada) == ["credit", "hold", "void"]
 
 
 async def test_a_provider_that_cannot_be_told_changes_nothing(world: World, ada: Customer) -> None:

@@ -26,6 +26,7 @@ from reelgate_server.domain.lifecycle import JobState
 from reelgate_server.domain.money import Money
 from reelgate_server.domain.spec import JobRequest
 from tests.domain.builders import CATALOGUE
+from tests.support.fake_provider import FakeProvider
 from tests.support.interpose import Trouble, interpose
 from tests.support.world import Customer, World
 
@@ -85,10 +86,11 @@ class TestANewJob:
         assert await world.money(ada) == (9_800_000, 0)
 
     async def test_a_stand_in_renders_what_nobody_else_does_and_the_job_says_so(self) -> None:
-        world = World(stand_in="local")
+        world = World(providers=[FakeProvider("fal"), FakeProvider("local")], stand_in="local")
         ada = await world.join()
-        job = await world.create(ada, model="hailuo-02-768p")
-        assert (job.provider, job.is_simulated) == ("local", True)
+        job = await world.create(ada, model="google/veo-3.1", clip_duration=timedelta(seconds=7))
+        assert (job.provider, job.is_simulated, job.fallbacks) == ("local", True, ())
+        assert job.spec.render_duration == timedelta(seconds=8)
         job = await world.create(ada)
         assert (job.provider, job.is_simulated) == ("fal", False)
 
@@ -197,9 +199,11 @@ class TestRefusals:
         ("change", "error"),
         [
             ({"model": "no/model"}, ModelNotFound),
-            ({"model": "hailuo-02-768p"}, ModelUnavailable),
+            ({"model": "fal/runway-gen-4"}, ModelUnavailable),
             ({"prompt": ""}, InvalidSpec),
             ({"clip_duration": timedelta(seconds=11)}, InvalidSpec),
+            ({"model": "fal/hailuo-02", "aspect_ratio": "9:16"}, InvalidSpec),
+            ({"image_url": "data:image/png;base64,AAAA"}, InvalidSpec),
             ({"model": "google/veo-3.1", "prompt": "p" * 4001}, InvalidSpec),
         ],
     )
@@ -230,7 +234,7 @@ class TestRefusals:
         with pytest.raises(ModelNotFound):
             await world.create(poor, model="no/model", prompt="")
         with pytest.raises(ModelUnavailable):
-            await world.create(poor, model="hailuo-02-768p", prompt="")
+            await world.create(poor, model="fal/runway-gen-4", prompt="")
         with pytest.raises(InvalidSpec):
             await world.create(poor, prompt="")
         with pytest.raises(InsufficientBalance):

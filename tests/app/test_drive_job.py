@@ -18,39 +18,13 @@ from reelgate_server.domain.job import Job
 from reelgate_server.domain.lifecycle import JobState
 from tests.support.builders import after_noon
 from tests.support.clock import settle
+from tests.support.driving import STEP, due_in, run
 from tests.support.fake_provider import VIDEO, FakeProvider
 from tests.support.interpose import Trouble, interpose
 from tests.support.world import LEASE, Customer, World
 
 HAPPY = ["Created", "SubmitIntended", "Submitted", "Rendered", "Stored"]
 LOST = Fault(kind=FaultKind.TIMEOUT, is_maybe_accepted=True)
-STEP = timedelta(minutes=1)
-"""Longer than any delay between two tries or two polls."""
-
-
-async def run(world: World, job: Job, times: int = 30, step: timedelta = STEP) -> Job:
-    """Drive until the job has ended, a minute at a time."""
-    for _ in range(times):
-        await world.run_due()
-        job = await world.load(job)
-        if job.is_terminal:
-            break
-        await world.clock.advance(step)
-    await world.run_due()
-    return job
-
-
-async def due_in(world: World, job: Job) -> timedelta | None:
-    """When the job wants driving again, from now, to the tenth of a second; None if not within the hour."""
-    start = world.clock.now()
-    for tenths in range(36_000):
-        now = start + timedelta(seconds=tenths / 10)
-        claimed = await world.store.claim("probe", now=now, lease_until=now, limit=1000)
-        for each in claimed:
-            await world.store.release(each.job_id, "probe", due_time=now)
-        if job.job_id in {each.job_id for each in claimed}:
-            return now - start
-    return None
 
 
 class TestHappyPath:
@@ -93,10 +67,14 @@ class TestHappyPath:
         assert (order.has_audio, order.spec.extra) == (False, {"seed": 1})
 
     async def test_a_stand_in_is_told_to_say_so(self) -> None:
-        world = World(stand_in="local")
-        await world.create(await world.join(), model="hailuo-02-768p")
+        local = FakeProvider("local")
+        world = World(providers=[local], stand_in="local")
+        await world.create(await world.join(), model="hailuo-02-768p", clip_duration=timedelta(seconds=8))
         await world.run_due()
-        assert world.local.orders[0].is_simulated
+        (order,) = local.orders
+        assert order.is_simulated
+        # As its own provider would have been asked.
+        assert (order.endpoint, order.spec.render_duration) == ("MiniMax-Hailuo-02", timedelta(seconds=10))
 
     async def test_the_intent_is_durable_before_the_provider_is_called(self, world: World, ada: Customer) -> None:
         job = await world.create(ada)
@@ -130,6 +108,11 @@ class TestSubmitFaults:
         ("kind", "code", "message"),
         [
             (FaultKind.REJECTED, FailureCode.REJECTED, "The provider refused to render this content."),
+            (
+                FaultKind.IMAGE_UNUSABLE,
+                FailureCode.IMAGE_UNUSABLE,
+                "The image could not be fetched, or the provider cannot use it.",
+            ),
             (FaultKind.INVALID, FailureCode.PROVIDER_ERROR, "The provider could not render this request."),
             (FaultKind.UNAUTHORIZED, FailureCode.PROVIDER_ERROR, "The provider is not available."),
         ],
@@ -331,22 +314,12 @@ class TestInterruptedSubmits:
 
 
 class TestPolls:
-    @pytest.mark.parametrize("kind", FaultKind)
+    @pytest.mark.parametrize("kind", [kind for kind in FaultKind if kind is not FaultKind.TASK_UNKNOWN])
     async def test_a_bad_poll_never_fails_a_job(self, world: World, ada: Customer, kind: FaultKind) -> None:
         world.fal.poll_faults = [Fault(kind=kind)] * 7
         job = await run(world, await world.create(ada))
         assert await world.history(job.job_id) == HAPPY
         assert world.fal.call_count("poll") == 8
-
-    async def test_a_task_that_is_lost_is_asked_for_until_the_deadline(self, world: World, ada: Customer) -> None:
-        world.fal.is_held = True
-        job = await world.create(ada)
-        await world.run_due()
-        world.fal.forget("fal-task-1")
-        job = await run(world, job, times=40)
-        assert job.state is JobState.EXPIRED
-        assert world.fal.call_count("submit") == 1
-        assert await world.ledger(ada) == ["credit", "hold", "void"]
 
     async def test_a_lost_task_of_an_idempotent_provider_is_ordered_again(self, world: World, ada: Customer) -> None:
         world.local.is_held = True
@@ -381,52 +354,6 @@ class TestPolls:
         world.fal.progress_steps = [20, 10, 20, 30]
         job = await run(world, await world.create(ada))
         assert (await world.history(job.job_id)).count("Progressed") == 2
-
-    async def test_polls_come_closer_as_the_typical_end_does(self, world: World, ada: Customer) -> None:
-        world.fal.is_held = True
-        # Two minutes, by the catalogue.
-        job = await world.create(ada, model="kling-3-pro")
-        await world.run_due()
-        assert await due_in(world, job) == timedelta(seconds=15)
-        await world.clock.advance(timedelta(seconds=110))
-        await world.run_due()
-        assert await due_in(world, job) == timedelta(seconds=5)
-
-    async def test_a_providers_wish_for_the_next_poll_is_kept(self, world: World, ada: Customer) -> None:
-        world.fal.is_held = True
-        world.fal.poll_after = timedelta(seconds=42)
-        job = await world.create(ada)
-        await world.run_due()
-        assert await due_in(world, job) == timedelta(seconds=42)
-
-    @pytest.mark.parametrize(("wish_us", "expected_s"), [(0, 15), (1, 0.1)])
-    async def test_a_wish_for_a_poll_at_once_is_no_busy_loop(
-        self, world: World, ada: Customer, wish_us: int, expected_s: float
-    ) -> None:
-        world.fal.is_held = True
-        world.fal.poll_after = timedelta(microseconds=wish_us)
-        job = await world.create(ada)
-        await world.run_due()
-        assert world.fal.call_count("poll") == 1
-        assert await due_in(world, job) == timedelta(seconds=expected_s)
-
-    @pytest.mark.parametrize(("retry_after_s", "expected_s"), [(None, 15), (0, 15), (5, 5), (300, 300)])
-    async def test_a_bad_poll_puts_off_the_next_as_long_as_the_provider_says(
-        self, world: World, ada: Customer, retry_after_s: int | None, expected_s: int
-    ) -> None:
-        retry_after = None if retry_after_s is None else timedelta(seconds=retry_after_s)
-        world.fal.poll_faults = [Fault(kind=FaultKind.THROTTLED, retry_after=retry_after)]
-        job = await world.create(ada)
-        await world.run_due()
-        assert world.fal.call_count("poll") == 1
-        assert await due_in(world, job) == timedelta(seconds=expected_s)
-
-    async def test_no_poll_is_put_off_beyond_the_deadline(self, world: World, ada: Customer) -> None:
-        world.fal.is_held = True
-        world.fal.poll_after = timedelta(hours=9)
-        job = await world.create(ada)
-        await world.run_due()
-        assert await due_in(world, job) == timedelta(minutes=30)
 
 
 class TestCopies:
@@ -529,22 +456,62 @@ class TestDeadlines:
 
 
 class TestRemovedProviders:
-    @pytest.mark.parametrize("is_sent", [False, True])
-    async def test_a_job_of_a_provider_that_was_removed_fails(
-        self, world: World, ada: Customer, *, is_sent: bool
-    ) -> None:
-        world.fal.is_held = True
+    def _without_fal(self, world: World) -> World:
+        """The same jobs after a restart without credentials for fal."""
+        return World(store=world.store, clock=world.clock, providers=[FakeProvider("vertex")])
+
+    @pytest.mark.parametrize("is_interrupted", [False, True])
+    async def test_a_job_that_was_not_taken_fails(self, world: World, ada: Customer, *, is_interrupted: bool) -> None:
         job = await world.create(ada)
-        if is_sent:
-            await world.run_due()
-            await world.clock.advance(STEP)
-        later = World(store=world.store, clock=world.clock, providers=[FakeProvider("vertex")])
-        await later.run_due()
+        if is_interrupted:
+            await world.recorder.record(job, IntendSubmit())
+        await self._without_fal(world).run_due()
         job = await world.load(job)
         assert job.failure is not None
         assert job.failure == JobFailure(
             code=FailureCode.PROVIDER_ERROR, message="The provider is no longer configured on this server."
         )
+        assert await world.ledger(ada) == ["credit", "hold", "void"]
+
+    async def test_a_job_that_was_taken_waits_and_succeeds_when_the_provider_is_back(
+        self, world: World, ada: Customer, logs: list[Any]
+    ) -> None:
+        world.fal.is_held = True
+        job = await world.create(ada)
+        await world.run_due()
+        world.fal.finish_all()
+        later = self._without_fal(world)
+        for _ in range(10):
+            await world.clock.advance(STEP)
+            await later.run_due()
+            assert await due_in(later, job) == timedelta(seconds=30)
+        warning = {"event": "provider is not configured", "job": job.job_id, "provider": "fal", "log_level": "warning"}
+        assert logs.count(warning) == 10
+        back = World(store=world.store, clock=world.clock, providers=[world.fal])
+        job = await run(back, job)
+        assert await world.history(job.job_id) == HAPPY
+        assert world.fal.call_count("submit") == 1
+        assert await world.ledger(ada) == ["credit", "hold", "post"]
+
+    async def test_a_job_that_is_being_copied_waits_for_its_provider_too(self, world: World, ada: Customer) -> None:
+        world.media.put_fault_count = 1
+        job = await world.create(ada)
+        await world.run_due()
+        await world.clock.advance(STEP)
+        await self._without_fal(world).run_due()
+        assert (await world.load(job)).state is JobState.STORING
+        await world.clock.advance(STEP)
+        await world.run_due()
+        assert (await world.load(job)).state is JobState.SUCCEEDED
+
+    async def test_but_no_longer_than_until_its_deadline(self, world: World, ada: Customer) -> None:
+        world.fal.is_held = True
+        job = await world.create(ada)
+        await world.run_due()
+        later = self._without_fal(world)
+        job = await run(later, job)
+        assert (job.state, job.update_time) == (JobState.EXPIRED, after_noon(1800))
+        assert await due_in(later, job) is None
         assert await world.ledger(ada) == ["credit", "hold", "void"]
 
     async def test_a_cancelled_job_of_a_removed_provider_is_left_alone(self, world: World, ada: Customer) -> None:

@@ -88,7 +88,7 @@ class TestEvents:
         job = await world.create(ada)
         steps: list[Callable[[], Any]] = [
             world.run_due,
-            *[lambda: world.clock.advance(timedelta(minutes=1)), world.run_due] * 2,
+            *[lambda: world.clock.advance(timedelta(minutes=2)), world.run_due] * 2,
         ]
         for step in steps[:steps_before]:
             await step()

@@ -1,6 +1,7 @@
 """The worker drives what is due, a bounded number at once, and outlives bugs and outages."""
 
 import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,14 +12,15 @@ from reelgate_server.adapters.store.memory import MemoryStore
 from reelgate_server.app.cancel_job import cancel_job
 from reelgate_server.domain.errors import StoreUnavailable
 from reelgate_server.domain.events import Task
+from reelgate_server.domain.faults import Fault, FaultKind
 from reelgate_server.domain.ids import JobId
 from reelgate_server.domain.job import Job
 from reelgate_server.domain.lifecycle import JobState
-from reelgate_server.ports.provider import RenderOrder
+from reelgate_server.ports.provider import RenderOrder, TaskAccepted, TaskState
 from tests.support.clock import settle
 from tests.support.fake_provider import FakeProvider
 from tests.support.interpose import Trouble, interpose
-from tests.support.world import Customer, World, working
+from tests.support.world import LEASE, Customer, World, working
 
 
 class _Buggy(FakeProvider):
@@ -28,7 +30,7 @@ class _Buggy(FakeProvider):
         super().__init__(name, is_idempotent=True)
         self.is_mended = False
 
-    async def submit(self, order: RenderOrder) -> Task:
+    async def submit(self, order: RenderOrder) -> TaskAccepted:
         if order.spec.prompt == "bad" and not self.is_mended:
             self.calls.append(("submit", order.job_id))
             message = "division by zero"
@@ -120,6 +122,146 @@ class TestConcurrency:
             await settle()
             assert {(await world.load(job)).state for job in jobs} == {JobState.PROCESSING}
             worker.stop()
+
+
+class TestCrowding:
+    async def test_no_provider_takes_more_than_its_places_while_the_others_go_on(
+        self, world: World, ada: Customer
+    ) -> None:
+        world.fal.submit_gate.clear()
+        worker = world.worker(concurrency=8, provider_concurrency=2)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(worker.run())
+            crowd = [await world.create(ada) for _ in range(9)]
+            await settle()
+            others = [await world.create(ada, model="google/veo-3") for _ in range(5)]
+            await world.clock.advance(timedelta(seconds=10))
+            assert world.fal.call_count("submit") == 2
+            assert {(await world.load(job)).state for job in others} == {JobState.SUCCEEDED}
+            world.fal.submit_gate.set()
+            await world.clock.advance(timedelta(seconds=6))
+            assert {(await world.load(job)).state for job in crowd} == {JobState.SUCCEEDED}
+            worker.stop()
+        assert world.metrics.drives_max == {"fal": 2, "vertex": 2}
+        assert (world.fal.call_count("submit"), world.vertex.call_count("submit")) == (9, 5)
+
+    async def test_a_crowded_job_is_put_off_for_a_second(self, world: World, ada: Customer) -> None:
+        world.fal.submit_gate.clear()
+        worker = world.worker(concurrency=8, provider_concurrency=1)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(worker.run())
+            first = await world.create(ada)
+            await settle()
+            second = await world.create(ada)
+            await settle()
+            world.fal.submit_gate.set()
+            await world.clock.advance(timedelta(seconds=0.9))
+            assert (await world.load(first)).state is JobState.SUCCEEDED
+            assert (await world.load(second)).state is JobState.PENDING
+            await world.clock.advance(timedelta(seconds=0.4))
+            assert (await world.load(second)).state is JobState.SUCCEEDED
+            worker.stop()
+
+    async def test_a_job_that_cannot_be_put_off_now_is_claimed_anew_when_its_lease_has_run_out(
+        self, shaky: World, trouble: Trouble, logs: list[Any]
+    ) -> None:
+        ada = await shaky.join()
+        shaky.fal.submit_gate.clear()
+        worker = shaky.worker(concurrency=8, provider_concurrency=1)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(worker.run())
+            await shaky.create(ada)
+            await settle()
+            trouble.by_method["release"] = StoreUnavailable()
+            second = await shaky.create(ada)
+            await settle()
+            assert [entry["job"] for entry in logs if entry["event"] == "job not put off"] == [second.job_id]
+            trouble.end()
+            shaky.fal.submit_gate.set()
+            await shaky.clock.advance(timedelta(seconds=9.9))
+            assert (await shaky.load(second)).state is JobState.PENDING
+            await shaky.clock.advance(timedelta(seconds=4))
+            assert (await shaky.load(second)).state is JobState.SUCCEEDED
+            worker.stop()
+
+
+class TestMeasurements:
+    async def test_the_lag_is_measured_every_five_seconds(self, world: World, ada: Customer) -> None:
+        world.fal.submit_gate.clear()
+        worker = world.worker(concurrency=1)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(worker.run())
+            await settle()
+            assert world.metrics.lag == timedelta()
+            await world.create(ada)
+            await settle()
+            await world.create(ada)
+            await world.clock.advance(timedelta(seconds=9.9))
+            assert world.metrics.lag == timedelta(seconds=5)
+            await world.clock.advance(timedelta(seconds=0.1))
+            assert world.metrics.lag == timedelta(seconds=10)
+            world.fal.submit_gate.set()
+            await world.clock.advance(timedelta(seconds=5))
+            assert world.metrics.lag == timedelta()
+            worker.stop()
+
+    async def test_a_lag_of_half_a_minute_is_logged(self, world: World, ada: Customer, logs: list[Any]) -> None:
+        world.fal.submit_gate.clear()
+        worker = world.worker(concurrency=1)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(worker.run())
+            await world.create(ada)
+            await settle()
+            await world.create(ada)
+            await world.clock.advance(timedelta(seconds=29.9))
+            assert "jobs wait for a driver" not in [entry["event"] for entry in logs]
+            await world.clock.advance(timedelta(seconds=5))
+            world.fal.submit_gate.set()
+            worker.stop()
+        (entry,) = [entry for entry in logs if entry["event"] == "jobs wait for a driver"]
+        assert (entry["lag_s"], entry["drives"], entry["log_level"]) == (30.0, 1, "warning")
+
+    @pytest.mark.parametrize("error", [StoreUnavailable(), ZeroDivisionError("a bug")])
+    async def test_a_lag_that_cannot_be_measured_is_outlived(
+        self, *, shaky: World, trouble: Trouble, logs: list[Any], error: Exception
+    ) -> None:
+        ada = await shaky.join()
+        trouble.by_method["lag"] = error
+        async with working(shaky):
+            job = await shaky.create(ada)
+            await settle()
+            assert (await shaky.load(job)).state is JobState.SUCCEEDED
+            trouble.end()
+            await shaky.clock.advance(timedelta(seconds=5))
+            assert shaky.metrics.lag == timedelta()
+        assert [entry["event"] for entry in logs].count("lag not measured") == 1
+
+    async def test_the_drives_of_each_provider_are_measured(self, world: World, ada: Customer) -> None:
+        world.fal.submit_gate.clear()
+        async with working(world):
+            for model in ("fal/kling-2", "fal/kling-2", "google/veo-3"):
+                await world.create(ada, model=model)
+            await settle()
+            assert world.metrics.drives == {"fal": 2, "vertex": 0}
+            world.fal.submit_gate.set()
+            await settle()
+            assert world.metrics.drives == {"fal": 0, "vertex": 0}
+
+    async def test_every_call_is_counted_with_how_it_went(self, world: World, ada: Customer) -> None:
+        world.fal.submit_faults = [Fault(kind=FaultKind.THROTTLED)]
+        world.fal.open_faults = [Fault(kind=FaultKind.UNAVAILABLE)]
+        world.media.put_fault_count = 1
+        async with working(world):
+            await world.create(ada)
+            await world.clock.advance(timedelta(minutes=1))
+        assert world.metrics.calls == {
+            ("fal", "submit", "throttled"): 1,
+            ("fal", "submit", "ok"): 1,
+            ("fal", "poll", "ok"): 1,
+            ("fal", "copy", "unavailable"): 1,
+            ("fal", "copy", "storage"): 1,
+            ("fal", "copy", "ok"): 1,
+        }
 
 
 class TestBugs:
@@ -387,6 +529,140 @@ class TestStopping:
         await shaky.run_due("other")
         assert (await shaky.load(job)).state is JobState.SUCCEEDED
 
+
+class _Slow(FakeProvider):
+    """Thinks about polls and copies until it is let."""
+
+    def __init__(self) -> None:
+        super().__init__("fal")
+        self.gates = {"poll": asyncio.Event(), "open": asyncio.Event()}
+
+    def let(self, *methods: str) -> None:
+        for method in methods:
+            self.gates[method].set()
+
+    async def poll(self, task: Task) -> TaskState:
+        await self.gates["poll"].wait()
+        return await super().poll(task)
+
+    async def open(self, task: Task, source_url: str) -> AsyncGenerator[bytes, None]:
+        await self.gates["open"].wait()
+        async for chunk in super().open(task, source_url):
+            yield chunk
+
+
+class TestAbandoning:
+    @pytest.mark.parametrize("let", [(), ("poll",)])
+    async def test_a_look_or_a_copy_is_interrupted_and_made_again_by_another(self, *, let: tuple[str, ...]) -> None:
+        slow = _Slow()
+        world = World(providers=[slow])
+        ada = await world.join()
+        slow.let(*let)
+        worker = world.worker()
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(worker.run())
+            job = await world.create(ada)
+            await settle()
+            worker.stop()
+            await settle()
+            assert not running.done()
+            worker.abandon()
+            await settle()
+            assert running.done()
+        assert (await world.load(job)).state is (JobState.STORING if let else JobState.PROCESSING)
+        assert not await _is_claimable(world)
+        slow.let("poll", "open")
+        await world.clock.advance(LEASE)
+        async with working(world, "heir"):
+            assert (await world.load(job)).state is JobState.SUCCEEDED
+        assert slow.call_count("submit") == 1
+        assert await world.ledger(ada) == ["credit", "hold", "post"]
+
+    async def test_a_submit_under_way_is_not_and_its_task_is_recorded(self, world: World, ada: Customer) -> None:
+        world.fal.submit_gate.clear()
+        world.fal.is_held = True
+        worker = world.worker()
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(worker.run())
+            job = await world.create(ada)
+            await settle()
+            worker.stop()
+            worker.abandon()
+            await settle()
+            assert not running.done()
+            world.fal.submit_gate.set()
+            await settle()
+            assert running.done()
+        job = await world.load(job)
+        assert (job.state, job.task and job.task.task_id) == (JobState.PROCESSING, "fal-task-1")
+        world.fal.finish_all()
+        await world.clock.advance(timedelta(minutes=2))
+        async with working(world, "heir"):
+            assert (await world.load(job)).state is JobState.SUCCEEDED
+        assert world.fal.call_count("submit") == 1
+
+    async def test_a_task_that_the_store_cannot_record_yet_is_waited_for_too(
+        self, shaky: World, trouble: Trouble
+    ) -> None:
+        ada = await shaky.join()
+        worker = shaky.worker()
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(worker.run())
+            await settle()
+            job = await _interrupt(shaky, trouble, ada)
+            worker.stop()
+            worker.abandon()
+            await shaky.clock.advance(timedelta(seconds=10))
+            assert not running.done()
+            shaky.local.is_held = True
+            trouble.end()
+            await shaky.clock.advance(timedelta(seconds=1))
+        assert (await shaky.load(job)).task is not None
+        assert shaky.local.call_count("submit") == 1
+
+    async def test_a_submit_whose_intent_is_being_recorded_is_not_interrupted(self) -> None:
+        gate = asyncio.Event()
+
+        async def around(name: str, call: Callable[[], Awaitable[Any]]) -> Any:
+            answer = await call()
+            if name == "append":
+                await gate.wait()
+            return answer
+
+        world = World(store=interpose(MemoryStore(), around))
+        ada = await world.join()
+        worker = world.worker()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(worker.run())
+            job = await world.create(ada)
+            await settle()
+            assert await world.history(job.job_id) == ["Created", "SubmitIntended"]
+            assert world.fal.calls == []
+            worker.stop()
+            worker.abandon()
+            gate.set()
+        assert (await world.load(job)).state is JobState.SUCCEEDED
+
+    async def test_other_drives_are_interrupted_meanwhile(self) -> None:
+        slow, vertex = _Slow(), FakeProvider("vertex")
+        world = World(providers=[slow, vertex])
+        ada = await world.join()
+        vertex.submit_gate.clear()
+        worker = world.worker()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(worker.run())
+            looked_at, submitted = await world.create(ada), await world.create(ada, model="google/veo-3")
+            await settle()
+            worker.stop()
+            worker.abandon()
+            await settle()
+            assert world.metrics.drives == {"fal": 0, "vertex": 1}
+            vertex.submit_gate.set()
+        assert (await world.load(looked_at)).state is JobState.PROCESSING
+        assert (await world.load(submitted)).state is JobState.SUCCEEDED
+
+
+class TestCancelledJobs:
     async def test_a_cancelled_job_is_stopped_upstream_by_whoever_works(self, world: World, ada: Customer) -> None:
         world.fal.is_held = True
         async with working(world):

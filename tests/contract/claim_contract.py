@@ -1,6 +1,7 @@
 """What a `JobStore` promises to drivers: due jobs, leases. `test_stores.py` runs it over every adapter."""
 
 import asyncio
+from datetime import timedelta
 
 from reelgate_server.domain.events import Cancelled, SubmitIntended
 from reelgate_server.domain.ids import JobId
@@ -37,6 +38,19 @@ class ClaimContract:
             await _create(store, number, due=due)
         assert await _claim(store, "one", at=10, limit=3) == [job_id(4), job_id(2), job_id(3)]
         assert await _claim(store, "one", at=10, limit=3) == [job_id(1)]
+
+    async def test_the_lag_is_that_of_the_longest_due_job_that_waits(self, store: Store) -> None:
+        assert await store.lag(NOON) == timedelta()
+        await _create(store, 1, due=3)
+        await _create(store, 2, due=1)
+        assert await store.lag(after_noon(0.5)) == timedelta()
+        assert await store.lag(after_noon(10)) == timedelta(seconds=9)
+        assert await _claim(store, "one", at=10, lease=30, limit=1) == [job_id(2)]
+        assert await store.lag(after_noon(10)) == timedelta(seconds=7)
+        await _claim(store, "one", at=11, lease=30, limit=1)
+        assert await store.lag(after_noon(12)) == timedelta()
+        # A lease that has run out makes its job wait again.
+        assert await store.lag(after_noon(40)) == timedelta(seconds=39)
 
     async def test_a_claimed_job_is_in_its_present_state(self, store: Store) -> None:
         job = await append(store, await create_unpaid(store), SubmitIntended(event_time=after_noon(1), attempt=1))

@@ -1,22 +1,37 @@
 """Create a job: recorded, priced and paid for in one transaction, or refused with nothing left behind."""
 
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from hashlib import sha256
 
 import structlog
 
+from reelgate_server.app.order import image_name
 from reelgate_server.app.providers import Providers
 from reelgate_server.domain.accounts import Caller, Surface
-from reelgate_server.domain.catalogue import Catalogue, Model
-from reelgate_server.domain.errors import FieldViolation, IdempotencyKeyReused, InvalidRequest
-from reelgate_server.domain.events import Created
+from reelgate_server.domain.catalogue import Catalogue, Model, Route
+from reelgate_server.domain.errors import (
+    DomainError,
+    FieldViolation,
+    IdempotencyKeyReused,
+    InvalidRequest,
+    InvalidSpec,
+    MediaUnavailable,
+    StoreUnavailable,
+)
+from reelgate_server.domain.events import Created, Fallback
 from reelgate_server.domain.ids import UUID_RANDOM_BYTES, JobId, uuid7
+from reelgate_server.domain.image_data import ImageDataRefused, is_data_url, parse_data_url
 from reelgate_server.domain.job import Job, fold
 from reelgate_server.domain.ledger import available_min, opening
 from reelgate_server.domain.pricing import quote
-from reelgate_server.domain.spec import JobRequest, first_difference, resolve
+from reelgate_server.domain.spec import InlineImage, JobRequest, Spec, first_difference, resolve, whole_seconds
 from reelgate_server.ports.clock import Clock
 from reelgate_server.ports.entropy import Entropy
 from reelgate_server.ports.feed import JobFeed
+from reelgate_server.ports.media import MediaStore
+from reelgate_server.ports.provider import ImageBytes
 from reelgate_server.ports.store import JobStore
 
 IDEMPOTENCY_KEY_CHARACTERS_MAX = 128
@@ -44,6 +59,8 @@ class CreateJob:
     feed: JobFeed
     clock: Clock
     entropy: Entropy
+    media: MediaStore
+    """Keeps first frames that come with a request."""
 
     async def __call__(
         self,
@@ -72,12 +89,14 @@ class CreateJob:
             ModelUnavailable: Nobody renders it here.
             InvalidSpec: The model makes no such video.
             InsufficientBalance: The balance does not cover it; nothing was recorded.
+            MediaUnavailable: An image that came with the request could not be kept; nothing was recorded.
         """
+        request, image = take_inline_image(request, surface)
         earlier = await self.find_replay(caller, idempotency_key)
         if earlier is None:
             model = self.find_model(request.model, surface)
             job, event = self._draft(caller, model, request, idempotency_key)
-            stored = await self.store.create_job(job, event, opening(job), available_min=available_min(job))
+            stored = await self._store(job, event, image)
             if stored.job_id == job.job_id:
                 self.feed.publish(job.job_id, is_due=True)
                 log.info("job", job=job.job_id, sequence=job.sequence, state=job.state, provider=job.provider)
@@ -96,7 +115,7 @@ class CreateJob:
             ModelUnavailable: Nobody renders it here.
         """
         model = self.catalogue.get(model_id, surface)
-        self.providers.choose(model)
+        self.providers.routes(model)
         return model
 
     async def find_replay(self, caller: Caller, idempotency_key: str | None) -> Job | None:
@@ -116,7 +135,10 @@ class CreateJob:
         self, caller: Caller, model: Model, request: JobRequest, idempotency_key: str | None
     ) -> tuple[Job, Created]:
         spec = resolve(request, model)
-        provider, is_simulated = self.providers.choose(model)
+        routes = _routes_for(spec, self.providers.routes(model))
+        # Without routes of its own the model is rendered by the stand-in, as its first provider would.
+        first = Fallback(provider=self.providers.stand_in or model.provider, render_duration=spec.render_duration)
+        provider, *fallbacks = routes or (first,)
         now = self.clock.now()
         event = Created(
             event_time=now,
@@ -124,13 +146,82 @@ class CreateJob:
             account_id=caller.account.account_id,
             key_id=caller.key_id,
             request=request,
-            spec=spec,
+            spec=replace(spec, render_duration=provider.render_duration),
             quote=quote(spec, model, caller.plan),
             billing=caller.plan.billing,
             ambiguous_submit=caller.plan.ambiguous_submit,
-            provider=provider,
-            is_simulated=is_simulated,
+            provider=provider.provider,
+            fallbacks=tuple(fallbacks),
+            is_simulated=not routes,
             expire_time=now + model.deadline,
             idempotency_key=idempotency_key,
         )
         return fold([event]), event
+
+    async def _store(self, job: Job, event: Created, image: ImageBytes | None) -> Job:
+        """Record the job; what came with it is kept first, and not at all if the job is refused."""
+        if image is None or job.spec.image is None:
+            return await self.store.create_job(job, event, opening(job), available_min=available_min(job))
+        name = image_name(job, job.spec.image)
+        await self.media.put(name, _once(image.content), image.content_type)
+        stored = None
+        try:
+            stored = await self.store.create_job(job, event, opening(job), available_min=available_min(job))
+        except DomainError as error:
+            # A store that could not answer may have recorded the job all the same.
+            if isinstance(error, StoreUnavailable):
+                raise
+            await self._forget(name)
+            raise
+        if stored.job_id != job.job_id:
+            await self._forget(name)
+        return stored
+
+    async def _forget(self, name: str) -> None:
+        try:
+            await self.media.delete(name)
+        except MediaUnavailable:
+            log.warning("image of a refused job not removed", object_name=name)
+
+
+def take_inline_image(request: JobRequest, surface: Surface) -> tuple[JobRequest, ImageBytes | None]:
+    """Take the bytes out of a request whose image is a `data:` URL, and leave their digest in it.
+
+    Raises:
+        InvalidSpec: The `data:` URL is malformed, too large, or not of an image that we take.
+    """
+    # The documented surfaces take addresses only; the rule for those refuses a `data:` URL.
+    if surface is not Surface.NATIVE or request.image_url is None or not is_data_url(request.image_url):
+        return request, None
+    try:
+        parsed = parse_data_url(request.image_url)
+    except ImageDataRefused as error:
+        raise InvalidSpec([FieldViolation("image_url", str(error))]) from None
+    image = InlineImage(sha256=sha256(parsed.content).hexdigest(), content_type=parsed.content_type)
+    return replace(request, image_url=None, image=image), ImageBytes(parsed.content, parsed.content_type)
+
+
+def _routes_for(spec: Spec, routes: tuple[Route, ...]) -> tuple[Fallback, ...]:
+    """Those routes that render what is asked for, with the length that each is asked for.
+
+    Raises:
+        InvalidSpec: There are routes, and none takes the kind of input, or none renders the ratio.
+    """
+    fitting = [each for each in routes if each.endpoint(has_image=spec.has_image) is not None]
+    if routes and not fitting:
+        need = "is not accepted" if spec.has_image else "is required"
+        description = f"{need} by the provider of model '{spec.model}'"
+        raise InvalidSpec([FieldViolation("image_url", description, is_missing=not spec.has_image)])
+    able = [each for each in fitting if spec.aspect_ratio not in each.refused_aspect_ratios]
+    if routes and not able:
+        description = f"{spec.aspect_ratio} is not rendered by the provider of model '{spec.model}'"
+        raise InvalidSpec([FieldViolation("aspect_ratio", description)])
+    return tuple(Fallback(provider=each.provider, render_duration=_render_duration(spec, each)) for each in able)
+
+
+def _render_duration(spec: Spec, route: Route) -> timedelta:
+    return timedelta(seconds=route.render_duration_s(whole_seconds(spec.clip_duration), spec.resolution))
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content

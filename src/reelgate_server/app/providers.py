@@ -1,11 +1,10 @@
-"""Which provider renders which model here."""
+"""Which providers render which model here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import assert_never
 
-from reelgate_server.domain.catalogue import Model
+from reelgate_server.domain.catalogue import Model, Route
 from reelgate_server.domain.errors import ModelUnavailable
 from reelgate_server.domain.ids import ProviderName
 from reelgate_server.ports.provider import Provider
@@ -28,31 +27,32 @@ class Providers:
     """One of `configured`; None refuses models whose provider is not configured."""
 
     def availability(self, model: Model) -> Availability:
-        """Tell who would render a model: its own provider, the stand-in, or nobody."""
-        if model.provider in self.configured:
+        """Tell who would render a model: one of its own providers, the stand-in, or nobody."""
+        if self._living(model):
             return Availability.AVAILABLE
-        return Availability.UNAVAILABLE if self.stand_in is None else Availability.SIMULATED
+        is_refused = self.stand_in is None or self._withdrawn(model) is not None
+        return Availability.UNAVAILABLE if is_refused else Availability.SIMULATED
 
-    def choose(self, model: Model) -> tuple[ProviderName, bool]:
-        """Choose who renders a new job.
+    def routes(self, model: Model) -> tuple[Route, ...]:
+        """The model's routes over configured providers, in the order in which a new job tries them.
 
         Returns:
-            The provider's name, and whether it only stands in for the model's own.
+            None of them if only the stand-in renders it.
 
         Raises:
-            ModelUnavailable: Nobody renders it here.
+            ModelUnavailable: Nobody renders it here; says so if its provider has withdrawn it.
         """
-        availability = self.availability(model)
-        match availability:
-            case Availability.AVAILABLE:
-                return model.provider, False
-            case Availability.SIMULATED if self.stand_in is not None:
-                return self.stand_in, True
-            case Availability.SIMULATED | Availability.UNAVAILABLE:
-                raise ModelUnavailable(model.model_id)
-            case _:
-                assert_never(availability)
+        if self.availability(model) is Availability.UNAVAILABLE:
+            raise ModelUnavailable(model.model_id, self._withdrawn(model))
+        return self._living(model)
 
     def find(self, name: ProviderName) -> Provider | None:
         """The provider of this name; None when the operator has since removed it."""
         return self.configured.get(name)
+
+    def _living(self, model: Model) -> tuple[Route, ...]:
+        return tuple(each for each in model.routes if each.provider in self.configured and each.withdrawn is None)
+
+    def _withdrawn(self, model: Model) -> str | None:
+        """Why a configured provider of the model no longer renders it."""
+        return next((each.withdrawn for each in model.routes if each.provider in self.configured), None)

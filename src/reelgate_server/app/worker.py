@@ -7,6 +7,9 @@ Every claim is made under a name of its own, and a name is renewed only while a 
 the store did not answer may have been made all the same: nobody drives its jobs, so their leases run out. A job that is
 still driven here may be claimed once more, because its lease ran out while the process or the machine stood still: it
 is left to the drive under way, and the second lease runs out in its turn.
+
+No provider may take all the places. A job that is claimed while its provider has its share of them is given back for a
+moment, so that one provider's bad day, on which every call lasts as long as it may, is not everybody's.
 """
 
 import asyncio
@@ -17,10 +20,11 @@ import structlog
 
 from reelgate_server.app.drive_job import DriveJob
 from reelgate_server.domain.errors import StoreUnavailable
-from reelgate_server.domain.ids import JobId
+from reelgate_server.domain.ids import JobId, ProviderName
 from reelgate_server.domain.job import Job
 from reelgate_server.ports.clock import Clock
 from reelgate_server.ports.feed import JobFeed
+from reelgate_server.ports.metrics import Metrics
 from reelgate_server.ports.store import JobStore
 
 IDLE_INTERVAL = timedelta(milliseconds=250)
@@ -29,6 +33,12 @@ FAULT_INTERVAL = timedelta(seconds=1)
 """Pause after the store could not answer."""
 BUG_INTERVAL = timedelta(seconds=30)
 """Pause before a job whose drive met a bug is tried again."""
+CROWDED_INTERVAL = timedelta(seconds=1)
+"""Pause before a job whose provider had no place left is tried again."""
+MEASURE_INTERVAL = timedelta(seconds=5)
+"""How often the lag is measured; one look into an index."""
+LAG_WARNING = timedelta(seconds=30)
+"""From this lag on, each measurement is logged."""
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +48,8 @@ class _Drive:
     """One drive under way, and the name under which its job was claimed."""
 
     job_id: JobId
+    provider: ProviderName | None
+    """Whose place it takes; None while its job is only being put off."""
     owner: str
 
 
@@ -53,6 +65,9 @@ class Worker:
     """Unique per process; leases carry it, and the number of the claim."""
     concurrency: int
     """Jobs driven at once; > 0."""
+    provider_concurrency: int
+    """Jobs of one provider driven at once; > 0."""
+    metrics: Metrics
     lease: timedelta
     """How long a job stays claimed after its driver died; renewed three times as often."""
     _is_stopping: bool = False
@@ -64,11 +79,21 @@ class Worker:
         self._is_stopping = True
         self.feed.wake_all()
 
+    def abandon(self) -> None:
+        """Interrupt every drive but those whose submit is under way; leases run out. Call it after `stop`.
+
+        An interrupted look or copy is repeated by whoever claims the job next. An interrupted submit could not be:
+        nobody would know whether the provider took the task.
+        """
+        for task, drive in self._running.items():
+            if drive.job_id not in self.drive.submit.under_way:
+                task.cancel()
+
     async def run(self) -> None:
         """Drive jobs until `stop`. Cancelling it leaves leases to run out."""
         with self.feed.subscribe_due() as hints:
             async with asyncio.TaskGroup() as group:
-                renewal = group.create_task(self._renew_leases())
+                background = [group.create_task(self._renew_leases()), group.create_task(self._measure())]
                 while not self._is_stopping:
                     free = self.concurrency - len(self._running)
                     if free <= 0:
@@ -80,14 +105,29 @@ class Worker:
                     driven = {drive.job_id for drive in self._running.values()}
                     for job in claimed:
                         if job.job_id not in driven:
-                            task = group.create_task(self._drive_one(job, owner))
-                            self._running[task] = _Drive(job.job_id, owner)
-                            task.add_done_callback(self._running.pop)
+                            self._start(group, job, owner)
                     if len(claimed) < free:
                         await hints.wait(IDLE_INTERVAL)
                 if self._running:
                     await asyncio.wait(self._running)
-                renewal.cancel()
+                for task in background:
+                    task.cancel()
+
+    def _start(self, group: asyncio.TaskGroup, job: Job, owner: str) -> None:
+        is_crowded = self._count(job.provider) >= self.provider_concurrency
+        step = self._put_off(job, owner) if is_crowded else self._drive_one(job, owner)
+        task = group.create_task(step)
+        self._running[task] = _Drive(job.job_id, None if is_crowded else job.provider, owner)
+        task.add_done_callback(self._ended)
+        self.metrics.set_drives(job.provider, self._count(job.provider))
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        drive = self._running.pop(task)
+        if drive.provider is not None:
+            self.metrics.set_drives(drive.provider, self._count(drive.provider))
+
+    def _count(self, provider: ProviderName) -> int:
+        return sum(drive.provider == provider for drive in self._running.values())
 
     async def _claim(self, owner: str, limit: int) -> list[Job]:
         now = self.clock.now()
@@ -110,6 +150,14 @@ class Worker:
             log.exception("drive failed", job=job.job_id)
             await self._give_back(job, owner, BUG_INTERVAL)
 
+    async def _put_off(self, job: Job, owner: str) -> None:
+        """Give a job back whose provider has no place left."""
+        due_time = self.clock.now() + CROWDED_INTERVAL
+        try:
+            await self.store.release(job.job_id, owner, due_time=due_time, expected_sequence=job.sequence)
+        except StoreUnavailable:
+            log.warning("job not put off", job=job.job_id)
+
     async def _give_back(self, job: Job, owner: str, delay: timedelta) -> None:
         """Release a job whose drive broke off; until the store answers, or its lease would be renewed for ever."""
         while not self._is_stopping:
@@ -128,3 +176,17 @@ class Worker:
                     await self.store.renew(owner, lease_until=self.clock.now() + self.lease)
             except Exception:
                 log.exception("lease renewal failed")
+
+    async def _measure(self) -> None:
+        while True:
+            try:
+                lag = await self.store.lag(self.clock.now())
+            except Exception:
+                log.exception("lag not measured")
+            else:
+                self.metrics.set_lag(lag)
+                if lag >= LAG_WARNING:
+                    log.warning(
+                        "jobs wait for a driver", lag_s=round(lag.total_seconds(), 1), drives=len(self._running)
+                    )
+            await self.clock.sleep(MEASURE_INTERVAL)

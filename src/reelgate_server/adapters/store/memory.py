@@ -6,7 +6,7 @@ Nothing here awaits, so each method is one step on its event loop: it checks eve
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from reelgate_server.adapters.store.rules import (
     LEASE_MAX,
@@ -131,17 +131,25 @@ class MemoryStore:
 
     async def claim(self, owner: str, *, now: datetime, lease_until: datetime, limit: int) -> list[Job]:
         """See `JobStore.claim`."""
-        due = sorted(
+        claimed = [self._records[job_id] for _, job_id in self._waiting(now)[:limit]]
+        for record in claimed:
+            record.lease = _Lease(owner=owner, until=lease_until)
+        return [record.job for record in claimed]
+
+    async def lag(self, now: datetime) -> timedelta:
+        """See `JobStore.lag`."""
+        waiting = self._waiting(now)
+        return now - waiting[0][0] if waiting else timedelta()
+
+    def _waiting(self, now: datetime) -> list[tuple[datetime, JobId]]:
+        """Due times and ids of the jobs that a claim may take, the longest due first."""
+        return sorted(
             (record.due_time, record.job.job_id)
             for record in self._records.values()
             if record.due_time is not None
             and record.due_time <= now
             and (record.lease is None or record.lease.until <= now or record.lease.until > now + LEASE_MAX)
         )
-        claimed = [self._records[job_id] for _, job_id in due[:limit]]
-        for record in claimed:
-            record.lease = _Lease(owner=owner, until=lease_until)
-        return [record.job for record in claimed]
 
     async def renew(self, owner: str, *, lease_until: datetime) -> None:
         """See `JobStore.renew`."""

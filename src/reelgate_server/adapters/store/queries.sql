@@ -74,6 +74,13 @@ WHERE rowid IN (
 )
 RETURNING due_time, job_id, CAST(document AS BLOB);
 
+-- name: oldest_due_time^
+-- Of the jobs that a claim would take, by the same index.
+SELECT due_time FROM jobs
+WHERE due_time <= :now AND (lease_until IS NULL OR lease_until <= :now OR lease_until > :lease_until_max)
+ORDER BY due_time, job_id
+LIMIT 1;
+
 -- name: renew!
 -- Never shortens a lease, whatever the order in which renewals arrive.
 UPDATE jobs SET lease_until = max(lease_until, :lease_until) WHERE lease_owner = :owner;

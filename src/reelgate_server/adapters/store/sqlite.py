@@ -178,6 +178,14 @@ class SqliteStore:
         jobs = (_readable(job_id, document) for _, job_id, document in claimed)
         return [job for job in jobs if job is not None]
 
+    async def lag(self, now: datetime) -> timedelta:
+        """See `JobStore.lag`."""
+        row = self._point(
+            "oldest_due_time",
+            {"now": rows.to_microseconds(now), "lease_until_max": rows.to_microseconds(now + LEASE_MAX)},
+        )
+        return now - rows.from_microseconds(row[0]) if row is not None else timedelta()
+
     async def renew(self, owner: str, *, lease_until: datetime) -> None:
         """See `JobStore.renew`."""
         await self._run("renew", {"owner": owner, "lease_until": rows.to_microseconds(lease_until)})
