@@ -1,0 +1,1 @@
+"""fal's queue: many video models behind one protocol."""
