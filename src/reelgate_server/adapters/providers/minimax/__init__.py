@@ -1,0 +1,1 @@
+"""The `Provider` over MiniMax's video API v1: the Hailuo models."""
