@@ -1,0 +1,1 @@
+"""The `Provider` over any server that speaks the OpenAI Videos shape."""
