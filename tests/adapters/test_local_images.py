@@ -1,197 +1,76 @@
-"""The guard between a customer's image address and our own network."""
+"""The first frame of a local render: where it comes from, and what becomes of a render that cannot have it."""
 
-import http.server
+import asyncio
 import io
-import ipaddress
-import shutil
-import ssl
-import subprocess
+import json
+import os
+import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import pytest
 from PIL import Image
 
-from reelgate_server.adapters.providers.local.images import (
-    IMAGE_BYTES_MAX,
-    ImageFetcher,
-    ImageUnavailable,
-    decode,
-    is_public,
-)
+from reelgate_server.adapters.providers.local.folder import WorkFolder
+from reelgate_server.adapters.providers.local.images import decode, fetch
+from reelgate_server.adapters.providers.local.provider import LocalProvider
+from reelgate_server.adapters.providers.local.render_process import render
+from reelgate_server.adapters.providers.local.shot import Shot
+from reelgate_server.domain.events import FailureCode, JobFailure, Task
+from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
+from reelgate_server.ports.images import ImageUnavailable
+from reelgate_server.ports.provider import FirstFrame, ImageBytes, ImageUrl, RenderOrder, TaskDone, TaskFailed
+from tests.support.builders import job_id
+from tests.support.images import GIF, HTML, IMAGE_URL, JPEG, PNG, SVG, WEBP, FakeImageSource, picture
+from tests.support.render_orders import make_order
+from tests.support.video_probe import first_frame
+from tests.support.waiting import wait_for_end, wait_for_progress
 
-PUBLIC = "93.184.215.14"
-URL = "https://images.test/first.png"
-
-
-def _picture() -> httpx.Response:
-    # Given as `content`, it would count as read, and could not be streamed.
-    return httpx.Response(200, stream=httpx.ByteStream(b"picture"))
-
-
-Respond = Callable[[httpx.Request], httpx.Response]
-
-
-class _Host:
-    """Answers requests and keeps them."""
-
-    def __init__(self, respond: Respond = lambda _request: _picture()) -> None:
-        self.requests: list[httpx.Request] = []
-        self._respond = respond
-
-    def fetcher(self, *addresses: str, limit_s: float = 5.0) -> ImageFetcher:
-        return ImageFetcher(
-            resolve=lambda _host, _port: addresses or (PUBLIC,),
-            transport=httpx.MockTransport(self._answer),
-            limit_s=limit_s,
-        )
-
-    def _answer(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        return self._respond(request)
+RED, BLUE = (200, 30, 30), (30, 30, 200)
+RED_IMAGE = ImageBytes(picture("PNG", size=(300, 300), colour=RED), "image/png")
+BLUE_IMAGE = ImageBytes(picture("JPEG", size=(300, 300), colour=BLUE), "image/jpeg")
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "127.0.0.1",
-        "127.8.8.8",
-        "0.0.0.0",  # noqa: S104 (an address that must be refused)
-        "10.1.2.3",
-        "172.16.0.1",
-        "192.168.1.1",
-        "100.64.0.1",
-        "169.254.169.254",
-        "192.0.2.1",
-        "198.18.0.1",
-        "224.0.0.1",
-        "239.1.1.1",
-        "240.0.0.1",
-        "255.255.255.255",
-        "::",
-        "::1",
-        "fe80::1",
-        "fe80::1%eth0",
-        "fc00::1",
-        "fd12:3456::1",
-        "ff02::1",
-        "2001:db8::1",
-        "::ffff:127.0.0.1",
-        "::ffff:8.8.8.8",
-        "64:ff9b::a00:1",
-        "2002:a00:1::1",
-        "2001:0:a00:1::1",
-    ],
-)
-def test_an_address_that_is_not_public_is_refused_before_any_connection(address: str) -> None:
-    host = _Host()
-    assert not is_public(ipaddress.ip_address(address))
-    with pytest.raises(ImageUnavailable, match="not public"):
-        host.fetcher(address).fetch(URL)
-    with pytest.raises(ImageUnavailable, match="not public"):
-        host.fetcher(PUBLIC, address).fetch(URL)
-    assert host.requests == []
+class _HangingSource:
+    """Never answers, and tells when it was asked and left."""
+
+    def __init__(self) -> None:
+        self.is_asked = threading.Event()
+        self.is_left = threading.Event()
+
+    async def fetch(self, _url: str) -> ImageBytes:
+        self.is_asked.set()
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            self.is_left.set()
+        raise AssertionError("the future has no result")
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", PUBLIC, "2606:4700:4700::1111", "2a00:1450:4001:81c::200e"])
-def test_a_public_address_is_connected_to_itself(address: str) -> None:
-    host = _Host()
-    assert host.fetcher(address).fetch("https://images.test:8443/a?b=c") == b"picture"
-    (request,) = host.requests
-    assert (request.url.host, request.url.port, request.url.raw_path) == (address, 8443, b"/a?b=c")
-    assert request.headers["host"] == "images.test:8443"
-    assert request.extensions["sni_hostname"] == "images.test"
+def _order(image: FirstFrame | None, *, seconds: int = 1) -> RenderOrder:
+    return replace(make_order(1, seconds=seconds), image=image)
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://images.test/first.png",
-        "file:///etc/passwd",
-        "ftp://images.test/first.png",
-        "https://user:secret@images.test/first.png",
-        "https:///first.png",
-        "images.test/first.png",
-        "https://[::1",
-    ],
-)
-def test_only_plain_https_is_fetched(url: str) -> None:
-    host = _Host()
-    with pytest.raises(ImageUnavailable):
-        host.fetcher().fetch(url)
-    assert host.requests == []
+def _folder(root: Path, image: FirstFrame | None) -> WorkFolder:
+    folder = WorkFolder(root / job_id(1))
+    folder.create(Shot.of(_order(image)), image.content if isinstance(image, ImageBytes) else None)
+    return folder
 
 
-def test_the_systems_resolver_is_asked_about_disguised_addresses() -> None:
-    for host in ("127.0.0.1", "2130706433", "0x7f.1", "localhost", "[::1]"):
-        with pytest.raises(ImageUnavailable):
-            ImageFetcher(transport=httpx.MockTransport(lambda _request: httpx.Response(200))).fetch(f"https://{host}/")
+def _is_of(path: Path, colour: tuple[int, int, int]) -> bool:
+    """Tell whether a video begins with a picture of one colour, away from the cards."""
+    found = first_frame(path)[150:250, 300:550].reshape(-1, 3).mean(axis=0)
+    return all(abs(one - other) < 10 for one, other in zip(found, colour, strict=True))
 
 
-@pytest.mark.parametrize("code", [301, 302, 307, 308])
-def test_a_redirect_is_not_followed(code: int) -> None:
-    host = _Host(lambda _request: httpx.Response(code, headers={"location": "https://elsewhere.test/"}))
-    with pytest.raises(ImageUnavailable, match=str(code)):
-        host.fetcher().fetch(URL)
-    assert len(host.requests) == 1
+# --- decoding --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("code", [201, 204, 206, 400, 403, 404, 500, 503])
-def test_only_a_plain_success_is_an_image(code: int) -> None:
-    with pytest.raises(ImageUnavailable, match=str(code)):
-        _Host(lambda _request: httpx.Response(code)).fetcher().fetch(URL)
-
-
-def test_a_body_that_is_too_long_is_left_unread() -> None:
-    served = 0
-
-    def body() -> Iterator[bytes]:
-        nonlocal served
-        while True:
-            served += 1 << 20
-            yield bytes(1 << 20)
-
-    with pytest.raises(ImageUnavailable, match="longer than"):
-        _Host(lambda _request: httpx.Response(200, content=body())).fetcher().fetch(URL)
-    assert served == IMAGE_BYTES_MAX + (1 << 20)
-
-
-def test_another_address_is_tried_if_one_does_not_answer() -> None:
-    def respond(request: httpx.Request) -> httpx.Response:
-        if request.url.host == PUBLIC:
-            raise httpx.ConnectError("refused")
-        return _picture()
-
-    assert _Host(respond).fetcher(PUBLIC, "8.8.8.8").fetch(URL) == b"picture"
-
-
-def test_a_host_without_an_address_is_unavailable() -> None:
-    fetcher = ImageFetcher(resolve=lambda _host, _port: [])
-    with pytest.raises(ImageUnavailable):
-        fetcher.fetch(URL)
-
-
-def test_a_host_that_drips_is_left_when_the_time_is_up() -> None:
-    is_over = threading.Event()
-
-    def respond(_request: httpx.Request) -> httpx.Response:
-        is_over.wait(10)
-        return httpx.Response(200)
-
-    with pytest.raises(ImageUnavailable, match="in time"):
-        _Host(respond).fetcher(limit_s=0.1).fetch(URL)
-    with pytest.raises(ImageUnavailable):
-        _Host(respond).fetcher().fetch(URL, is_stopped=lambda: True)
-    is_over.set()
-
-
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
-def test_the_documented_formats_are_decoded(form: str) -> None:
-    file = io.BytesIO()
-    Image.new("RGB", (40, 30), (10, 200, 10)).save(file, form)
-    assert decode(file.getvalue()).size == (40, 30)
+@pytest.mark.parametrize("content", [JPEG, PNG, WEBP])
+def test_the_documented_formats_are_decoded(content: bytes) -> None:
+    assert decode(content).size == (16, 9)
 
 
 def test_a_picture_is_turned_upright_and_transparency_is_black() -> None:
@@ -199,17 +78,16 @@ def test_a_picture_is_turned_upright_and_transparency_is_black() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGBA", (40, 30), (255, 255, 255, 0)).save(file, "PNG", exif=exif)
-    picture = decode(file.getvalue())
-    assert (picture.size, picture.mode, picture.getpixel((5, 5))) == ((30, 40), "RGB", (0, 0, 0))
+    upright = decode(file.getvalue())
+    assert (upright.size, upright.mode, upright.getpixel((5, 5))) == ((30, 40), "RGB", (0, 0, 0))
 
 
-def test_what_is_no_picture_is_unavailable() -> None:
-    gif, png = io.BytesIO(), io.BytesIO()
-    Image.new("RGB", (40, 30)).save(gif, "GIF")
-    Image.new("RGB", (400, 300)).save(png, "PNG")
-    for content in (b"", b"<svg/>", gif.getvalue(), png.getvalue()[:60], png.getvalue()[:-40]):
-        with pytest.raises(ImageUnavailable, match="not a picture"):
-            decode(content)
+@pytest.mark.parametrize(
+    "content", [b"", SVG, HTML, GIF, PNG[:40], picture("PNG", size=(400, 300))[:-40], JPEG[:100], WEBP[:20]]
+)
+def test_what_is_no_picture_is_unavailable(content: bytes) -> None:
+    with pytest.raises(ImageUnavailable, match="not a picture"):
+        decode(content)
 
 
 @pytest.mark.parametrize("size", [(8000, 8000), (20_000, 10_000)])
@@ -220,58 +98,179 @@ def test_a_picture_of_too_many_pixels_is_not_decoded(size: tuple[int, int]) -> N
         decode(file.getvalue())
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A certificate and its key for images.test, in one file."""
-    program = shutil.which("openssl")
-    if program is None:
-        pytest.skip("toolchain: makes its certificate with openssl")
-    path = tmp_path / "images.test.pem"
-    arguments = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=images.test"]
-    files = ["-addext", "subjectAltName=DNS:images.test", "-keyout", str(path), "-out", str(tmp_path / "certificate")]
-    subprocess.run([program, *arguments, *files], check=True, capture_output=True)
-    path.write_text(path.read_text() + (tmp_path / "certificate").read_text())
-    return path
+# --- fetching --------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def loopback_port(certificate: Path) -> Iterator[int]:
-    """The port of a TLS server on loopback that says who it was asked as."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = self.headers["Host"].encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (its own name for it)
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server.server_address[1]
-        server.shutdown()
-        thread.join()
+def test_an_image_is_fetched_without_an_event_loop() -> None:
+    assert fetch(FakeImageSource({IMAGE_URL: WEBP}), IMAGE_URL) == WEBP
 
 
-@pytest.mark.parametrize(("host", "is_trusted"), [("images.test", True), ("other.test", False)])
-def test_the_certificate_must_be_that_of_the_name_and_not_of_the_address(
-    certificate: Path, loopback_port: int, host: str, *, is_trusted: bool
+def test_an_image_that_cannot_be_fetched_is_unavailable() -> None:
+    with pytest.raises(ImageUnavailable, match="not there"):
+        fetch(FakeImageSource({}), IMAGE_URL)
+
+
+def test_a_fetch_is_given_up_when_nobody_wants_it_any_more() -> None:
+    source = _HangingSource()
+    with pytest.raises(ImageUnavailable, match="no longer wanted"):
+        fetch(source, IMAGE_URL, source.is_asked.is_set)
+    assert source.is_left.is_set()
+
+
+# --- rendering -------------------------------------------------------------------------------------------------------
+
+
+def test_an_image_at_an_address_is_the_first_frame(tmp_path: Path) -> None:
+    folder, images = _folder(tmp_path, ImageUrl(IMAGE_URL)), FakeImageSource({IMAGE_URL: RED_IMAGE.content})
+    render(folder, images)
+    assert _is_of(folder.video_path, RED)
+    assert images.fetched == [IMAGE_URL]
+
+
+def test_an_image_that_came_with_the_order_is_the_first_frame_and_nothing_is_fetched(tmp_path: Path) -> None:
+    folder, images = _folder(tmp_path, RED_IMAGE), FakeImageSource()
+    render(folder, images)
+    assert _is_of(folder.video_path, RED)
+    assert images.fetched == []
+
+
+def test_without_an_image_nothing_is_fetched(tmp_path: Path) -> None:
+    folder, images = _folder(tmp_path, None), FakeImageSource()
+    render(folder, images)
+    assert folder.is_done()
+    assert not _is_of(folder.video_path, RED)
+    assert images.fetched == []
+
+
+@pytest.mark.parametrize(
+    ("image", "images", "detail"),
+    [
+        (ImageUrl(IMAGE_URL), {}, "not there"),
+        (ImageUrl("http://images.test/first.png"), {"http://images.test/first.png": PNG}, "not there"),
+        (ImageUrl(IMAGE_URL), {IMAGE_URL: HTML}, "no image"),
+        (ImageUrl(IMAGE_URL), {IMAGE_URL: PNG[:40]}, "not a picture: "),
+        (ImageBytes(PNG[:40], "image/png"), {}, "not a picture: "),
+        (ImageBytes(b"", "image/png"), {}, "not a picture: "),
+    ],
+)
+def test_a_render_without_its_image_fails_at_once_and_says_so(
+    tmp_path: Path, image: FirstFrame, images: dict[str, bytes], detail: str
 ) -> None:
-    fetcher = ImageFetcher(
-        resolve=lambda _host, _port: ["127.0.0.1"],
-        is_allowed=lambda _address: True,
-        transport=httpx.HTTPTransport(verify=ssl.create_default_context(cafile=str(certificate)), trust_env=False),
+    folder, source = _folder(tmp_path, image), FakeImageSource(images)
+    folder.part_path.write_bytes(b"left by a crash")
+    render(folder, source)
+    failure = folder.failure()
+    assert failure is not None
+    assert failure.code is FailureCode.IMAGE_UNUSABLE
+    assert failure.message == "The image could not be fetched, or the provider cannot use it."
+    assert failure.fault is not None
+    assert failure.fault.kind is FaultKind.IMAGE_UNUSABLE
+    assert not failure.fault.is_maybe_accepted
+    assert failure.fault.detail.startswith(detail)
+    assert len(source.fetched) <= 1
+    assert not folder.part_path.exists()
+    render(folder, source)
+    assert folder.failure() == failure
+
+
+def test_a_stand_in_renders_without_the_image_that_it_cannot_have(tmp_path: Path) -> None:
+    folder = WorkFolder(tmp_path / job_id(1))
+    folder.create(Shot.of(replace(_order(ImageUrl(IMAGE_URL)), is_simulated=True)), None)
+    render(folder, FakeImageSource({}))
+    assert folder.is_done()
+    assert folder.failure() is None
+
+
+def test_a_render_that_is_cancelled_while_it_waits_for_its_image_has_not_failed(tmp_path: Path) -> None:
+    folder, source = _folder(tmp_path, ImageUrl(IMAGE_URL)), _HangingSource()
+    rendering = threading.Thread(target=render, args=(folder, source))
+    rendering.start()
+    assert source.is_asked.wait(10)
+    folder.cancel()
+    rendering.join(10)
+    assert not rendering.is_alive()
+    assert (folder.failure(), folder.is_done(), folder.is_cancelled()) == (None, False, True)
+
+
+def test_an_order_of_before_images_came_with_orders_is_still_rendered(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, None)
+    order = folder.path / "order.json"
+    fields = json.loads(order.read_text())
+    del fields["has_image_file"]
+    order.write_text(json.dumps(fields))
+    render(folder, FakeImageSource())
+    assert folder.is_done()
+
+
+def test_a_failure_of_before_it_had_a_kind_is_still_read(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, None)
+    text = '{"code": "provider_error", "message": "It could not.", "detail": "OSError: full"}'
+    (folder.path / "failure.json").write_text(text)
+    assert folder.failure() == JobFailure(
+        code=FailureCode.PROVIDER_ERROR,
+        message="It could not.",
+        fault=Fault(kind=FaultKind.UNAVAILABLE, detail="OSError: full"),
     )
-    url = f"https://{host}:{loopback_port}/first.png"
-    if is_trusted:
-        assert fetcher.fetch(url) == f"{host}:{loopback_port}".encode()
-    else:
-        with pytest.raises(ImageUnavailable, match="CERTIFICATE_VERIFY_FAILED"):
-            fetcher.fetch(url)
+
+
+# --- the provider ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def provider(tmp_path: Path) -> AsyncIterator[LocalProvider]:
+    async with LocalProvider(tmp_path, worker_count=1) as provider:
+        yield provider
+
+
+async def test_an_image_reaches_the_process_that_renders(provider: LocalProvider, tmp_path: Path) -> None:
+    task = (await provider.submit(_order(RED_IMAGE))).task
+    assert isinstance(await wait_for_end(provider, task), TaskDone)
+    assert _is_of(tmp_path / job_id(1) / "video.mp4", RED)
+
+
+async def test_an_image_outlives_the_process_and_the_provider_that_began_with_it(tmp_path: Path) -> None:
+    async with LocalProvider(tmp_path, worker_count=1) as provider:
+        task = (await provider.submit(_order(RED_IMAGE, seconds=2))).task
+        await wait_for_progress(provider, task)
+        os.kill(provider.worker_pids()[0], signal.SIGKILL)
+    async with LocalProvider(tmp_path, worker_count=1) as successor:
+        assert isinstance(await wait_for_end(successor, task), TaskDone)
+    assert _is_of(tmp_path / job_id(1) / "video.mp4", RED)
+
+
+async def test_a_repeated_submit_changes_neither_the_order_nor_its_image(
+    provider: LocalProvider, tmp_path: Path
+) -> None:
+    tasks = [(await provider.submit(_order(image))).task for image in (RED_IMAGE, RED_IMAGE, BLUE_IMAGE, None)]
+    assert tasks == [Task(task_id=job_id(1))] * 4
+    assert isinstance(await wait_for_end(provider, tasks[0]), TaskDone)
+    assert (tmp_path / job_id(1) / "image").read_bytes() == RED_IMAGE.content
+    assert _is_of(tmp_path / job_id(1) / "video.mp4", RED)
+
+
+async def test_a_crash_between_the_image_and_the_order_leaves_no_task_and_a_repeat_makes_it(
+    provider: LocalProvider, tmp_path: Path
+) -> None:
+    folder = tmp_path / job_id(1)
+    folder.mkdir()
+    (folder / "image").write_bytes(BLUE_IMAGE.content)
+    (folder / "image.a1b2c3").write_bytes(BLUE_IMAGE.content[:50])
+    with pytest.raises(ProviderFault) as raised:
+        await provider.poll(Task(task_id=job_id(1)))
+    assert raised.value.fault.kind is FaultKind.TASK_UNKNOWN
+    task = (await provider.submit(_order(RED_IMAGE))).task
+    assert isinstance(await wait_for_end(provider, task), TaskDone)
+    assert _is_of(folder / "video.mp4", RED)
+
+
+async def test_an_address_inside_our_own_network_fails_the_task_as_the_customers_to_mend(
+    provider: LocalProvider,
+) -> None:
+    task = (await provider.submit(_order(ImageUrl("https://127.0.0.1:1/first.png")))).task
+    assert await wait_for_end(provider, task) == TaskFailed(
+        failure=JobFailure(
+            code=FailureCode.IMAGE_UNUSABLE,
+            message="The image could not be fetched, or the provider cannot use it.",
+            fault=Fault(kind=FaultKind.IMAGE_UNUSABLE, detail="the host has an address that is not public"),
+        )
+    )

@@ -1,17 +1,14 @@
 """The pictures and the sound of the local renderer, without processes."""
 
-import io
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
 from reelgate_server.adapters.providers.local.folder import WorkFolder
-from reelgate_server.adapters.providers.local.images import ImageFetcher
 from reelgate_server.adapters.providers.local.look import look_of
 from reelgate_server.adapters.providers.local.render_process import render
 from reelgate_server.adapters.providers.local.shot import Shot, frame_size
@@ -19,7 +16,6 @@ from reelgate_server.adapters.providers.local.storyboard import Storyboard
 from reelgate_server.adapters.providers.local.title import showable
 from reelgate_server.adapters.providers.local.tone import tone
 from tests.support.render_orders import make_order
-from tests.support.video_probe import first_frame, probe
 
 HARD_PROMPTS = {
     "emoji": "👩‍👩‍👧‍👦 🏳️‍🌈 🇪🇸 dancing",
@@ -42,21 +38,6 @@ def _shot(prompt: str = "A kite", *, has_audio: bool = False, is_simulated: bool
 
 def _pixels(shot: Shot, index: int = 0, image: Image.Image | None = None) -> NDArray[np.uint8]:
     return np.asarray(Storyboard(shot, image).frame(index))
-
-
-def _png(colour: tuple[int, int, int], size: tuple[int, int]) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", size, colour).save(file, "PNG")
-    return file.getvalue()
-
-
-def _found(content: bytes) -> httpx.Response:
-    # Given as `content`, it would count as read, and could not be streamed.
-    return httpx.Response(200, stream=httpx.ByteStream(content))
-
-
-def _fetcher(respond: Callable[[httpx.Request], httpx.Response]) -> ImageFetcher:
-    return ImageFetcher(resolve=lambda _host, _port: ["93.184.215.14"], transport=httpx.MockTransport(respond))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +119,7 @@ def test_every_frame_of_a_simulated_video_says_so() -> None:
 
 
 def test_an_image_that_cannot_be_had_is_replaced_by_a_visible_card() -> None:
-    with_card = _pixels(_shot(image_url="https://images.test/first.png"))
+    with_card = _pixels(replace(_shot(), image_url="https://images.test/first.png"))
     changed = (with_card != _pixels(_shot())).any(axis=2)
     rows, columns = np.nonzero(changed)
     assert columns.max() - columns.min() > 854 * 0.55
@@ -165,23 +146,6 @@ def test_any_prompt_can_be_drawn(prompt: str) -> None:
 )
 def test_the_title_shows_what_the_font_can(text: str, shown: str) -> None:
     assert showable(text) == shown
-
-
-def test_the_image_is_the_first_frame(tmp_path: Path) -> None:
-    folder = WorkFolder(tmp_path / "job")
-    folder.create(_shot(image_url="https://images.test/first.png"))
-    render(folder, _fetcher(lambda _request: _found(_png((200, 30, 30), (300, 300)))))
-    red, green, blue = first_frame(folder.video_path)[150:250, 300:550].reshape(-1, 3).mean(axis=0)
-    assert abs(red - 200) < 8
-    assert abs(green - 30) < 8
-    assert abs(blue - 30) < 8
-
-
-def test_an_image_that_is_no_picture_is_as_good_as_none(tmp_path: Path) -> None:
-    folder = WorkFolder(tmp_path / "job")
-    folder.create(_shot(image_url="https://images.test/first.png"))
-    render(folder, _fetcher(lambda _request: _found(b"<html>not found</html>")))
-    assert probe(folder.video_path).frame_count == 24
 
 
 def test_a_large_frame_is_scaled_up_from_a_smaller_canvas() -> None:

@@ -1,8 +1,9 @@
 """A render's whole state, as files, so that it outlives every process.
 
-`{root}/{job_id}/` holds `order.json` from submit on; `lock`, under an advisory lock for as long as a process renders;
-`progress`; and at the end one of `video.mp4`, `failure.json` and `cancelled`. Every file but `progress` appears whole,
-under its name, or not at all. A folder with an order, no end and no lock is a render that a crash interrupted.
+`{root}/{job_id}/` holds `order.json` from submit on, and before it `image`, if the first frame came with the order;
+`lock`, under an advisory lock for as long as a process renders; `progress`; and at the end one of `video.mp4`,
+`failure.json` and `cancelled`. Every file but `progress` appears whole, under its name, or not at all. A folder with an
+order, no end and no lock is a render that a crash interrupted.
 """
 
 import fcntl
@@ -37,6 +38,7 @@ class WorkFolder:
         self.path = path
         self.video_path = path / "video.mp4"
         self.part_path = path / "video.part"
+        self.image_path = path / "image"
         self._order_path = path / "order.json"
         self._progress_path = path / "progress"
         self._failure_path = path / "failure.json"
@@ -48,12 +50,15 @@ class WorkFolder:
         """The last segment of the path."""
         return JobId(self.path.name)
 
-    def create(self, shot: Shot) -> None:
-        """Record the order, durably; an order that is already there stays as it is."""
+    def create(self, shot: Shot, image: bytes | None = None) -> None:
+        """Record the order and the image that came with it, durably; what is already there stays as it is."""
         if self.has_order():
             return
         self.path.mkdir(exist_ok=True)
-        _write_whole(self._order_path, shot.to_json())
+        # The order comes last: where there is one, everything is there that it speaks of.
+        if image is not None:
+            _write_whole(self.image_path, image)
+        _write_whole(self._order_path, shot.to_json().encode("ascii"))
         _sync_directory(self.path.parent)
 
     def has_order(self) -> bool:
@@ -89,13 +94,14 @@ class WorkFolder:
         return JobFailure(
             code=FailureCode(fields["code"]),
             message=fields["message"],
-            fault=Fault(kind=FaultKind.UNAVAILABLE, detail=fields["detail"]),
+            # A note of before there was a choice has no word of it.
+            fault=Fault(kind=FaultKind(fields.get("kind", FaultKind.UNAVAILABLE)), detail=fields["detail"]),
         )
 
-    def fail(self, code: FailureCode, message: str, detail: str) -> None:
+    def fail(self, code: FailureCode, message: str, detail: str, *, kind: FaultKind = FaultKind.UNAVAILABLE) -> None:
         """End the render without a video; `detail` is for the operator, the message for the customer."""
-        fields = {"code": code, "message": message, "detail": detail[-FAILURE_DETAIL_CHARACTERS_MAX:]}
-        _write_whole(self._failure_path, json.dumps(fields))
+        fields = {"code": code, "message": message, "kind": kind, "detail": detail[-FAILURE_DETAIL_CHARACTERS_MAX:]}
+        _write_whole(self._failure_path, json.dumps(fields).encode("ascii"))
 
     def cancel(self) -> None:
         """Tell whoever renders to stop; no more than a note if nobody does."""
@@ -175,13 +181,11 @@ def _try_lock(descriptor: int, operation: int) -> bool:
     return True
 
 
-def _write_whole(path: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="ascii", dir=path.parent, prefix=f"{path.name}.", delete=False
-    ) as file:
+def _write_whole(path: Path, content: bytes) -> None:
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f"{path.name}.", delete=False) as file:
         part_path = Path(file.name)
         try:
-            file.write(text)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
             part_path.replace(path)

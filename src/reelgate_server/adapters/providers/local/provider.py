@@ -5,7 +5,7 @@ root can therefore answer for a task, and a poll that finds an interrupted rende
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
@@ -19,7 +19,15 @@ from reelgate_server.adapters.providers.local.sweep import Sweep
 from reelgate_server.domain.events import FailureCode, JobFailure, Task
 from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
 from reelgate_server.domain.ids import JobId, ProviderName, is_uuid
-from reelgate_server.ports.provider import RenderOrder, TaskDone, TaskFailed, TaskRunning, TaskState
+from reelgate_server.ports.provider import (
+    ImageBytes,
+    RenderOrder,
+    TaskAccepted,
+    TaskDone,
+    TaskFailed,
+    TaskRunning,
+    TaskState,
+)
 
 NAME: Final = ProviderName("local")
 CHUNK_BYTES = 256 * 1024
@@ -63,6 +71,25 @@ class LocalProvider:
         """True: the task is the job."""
         return True
 
+    @property
+    def announces_tasks(self) -> bool:
+        """False: it is asked."""
+        return False
+
+    @property
+    def credentials(self) -> Sequence[str]:
+        """None: it needs no keys."""
+        return ()
+
+    async def check(self, credential: str | None) -> None:  # noqa: ARG002 (the port's signature)
+        """Tell whether its workers are up; see the port.
+
+        Raises:
+            ProviderFault: `UNAVAILABLE`.
+        """
+        if self._pool is None:
+            _refuse(FaultKind.UNAVAILABLE, "the local renderer is not running")
+
     async def start(self) -> None:
         """Start the workers, without waiting for them, and sweep old folders. Call it before the server listens.
 
@@ -97,7 +124,7 @@ class LocalProvider:
         """Process ids of the workers that are up, for the operator."""
         return [] if self._pool is None else self._pool.worker_pids()
 
-    async def submit(self, order: RenderOrder) -> Task:
+    async def submit(self, order: RenderOrder) -> TaskAccepted:
         """Record the order, durably, and queue its render; see the port.
 
         Raises:
@@ -109,8 +136,9 @@ class LocalProvider:
             shot = Shot.of(order)
         except ValueError as error:
             raise ProviderFault(Fault(kind=FaultKind.INVALID, detail=str(error))) from error
-        await self._in_thread(self._submit, self._folder(order.job_id), shot)
-        return Task(task_id=order.job_id)
+        image = order.image.content if isinstance(order.image, ImageBytes) else None
+        await self._in_thread(self._submit, self._folder(order.job_id), shot, image)
+        return TaskAccepted(task=Task(task_id=order.job_id), poll_after=POLL_AFTER)
 
     async def poll(self, task: Task) -> TaskState:
         """Look at the work folder; a render that nobody is at is queued again. See the port.
@@ -120,14 +148,18 @@ class LocalProvider:
         """
         return await self._in_thread(self._poll, self._known_folder(task))
 
-    async def cancel(self, task: Task) -> None:
+    async def cancel(self, task: Task) -> bool:
         """Stop a render between two frames; a finished video stays until it is swept. See the port.
+
+        Returns:
+            True.
 
         Raises:
             ProviderFault: `UNAVAILABLE` if the note cannot be written.
         """
         if is_uuid(task.task_id):
             await self._in_thread(_cancel, self._folder(JobId(task.task_id)))
+        return True
 
     async def open(self, task: Task, source_url: str) -> AsyncGenerator[bytes, None]:
         """Stream the file in chunks of `CHUNK_BYTES`; see the port.
@@ -144,8 +176,8 @@ class LocalProvider:
             yield chunk
             start += len(chunk)
 
-    def _submit(self, folder: WorkFolder, shot: Shot) -> None:
-        folder.create(shot)
+    def _submit(self, folder: WorkFolder, shot: Shot, image: bytes | None) -> None:
+        folder.create(shot, image)
         if not folder.has_ended():
             self._require_pool().put(folder)
         if self._threads is not None:

@@ -13,13 +13,17 @@ from pathlib import Path
 
 from PIL import Image
 
+from reelgate_server.adapters.images import HttpImageSource
 from reelgate_server.adapters.providers.local.encode import encode
 from reelgate_server.adapters.providers.local.folder import WorkFolder
-from reelgate_server.adapters.providers.local.images import ImageFetcher, ImageUnavailable, decode
+from reelgate_server.adapters.providers.local.images import decode, fetch
 from reelgate_server.adapters.providers.local.look import look_of
 from reelgate_server.adapters.providers.local.shot import Shot
 from reelgate_server.adapters.providers.local.storyboard import Storyboard
 from reelgate_server.domain.events import FailureCode
+from reelgate_server.domain.faults import Fault, FaultKind
+from reelgate_server.domain.retry import failure_of
+from reelgate_server.ports.images import ImageSource, ImageUnavailable
 
 RENDER_ATTEMPT_COUNT_MAX = 2
 """A full disk or a lost file may pass; what fails twice is a defect."""
@@ -49,21 +53,25 @@ def serve(connection: Connection) -> None:
             return
 
 
-def render(folder: WorkFolder, fetcher: ImageFetcher | None = None) -> None:
+def render(folder: WorkFolder, images: ImageSource | None = None) -> None:
     """Bring a folder to its end, unless another process is at it; a repeat does nothing.
 
     Args:
         folder: With an order.
-        fetcher: Gets the first frame; by default from the public internet.
+        images: Gets a first frame that has an address; by default from the public internet.
     """
     with folder.lock() as is_ours:
         if not is_ours or not folder.has_order() or folder.has_ended():
             return
         for attempt in range(1, RENDER_ATTEMPT_COUNT_MAX + 1):
             try:
-                _render_video(folder, fetcher or ImageFetcher())
+                _render_video(folder, images)
             except RenderStopped:
                 folder.discard_part()
+                return
+            except ImageUnavailable as error:
+                folder.discard_part()
+                _fail_for_want_of_an_image(folder, str(error))
                 return
             except Exception as error:  # noqa: BLE001 (whatever breaks a render is the job's failure, not the worker's)
                 if attempt == RENDER_ATTEMPT_COUNT_MAX:
@@ -73,10 +81,10 @@ def render(folder: WorkFolder, fetcher: ImageFetcher | None = None) -> None:
                 return
 
 
-def _render_video(folder: WorkFolder, fetcher: ImageFetcher) -> None:
+def _render_video(folder: WorkFolder, images: ImageSource | None) -> None:
     shot = folder.shot()
     folder.note_progress(0)
-    image = None if shot.image_url is None else _first_image(shot.image_url, folder, fetcher)
+    image = _first_frame(shot, folder, images)
     encode(folder.part_path, shot, _frames(folder, shot, image), pitch_hz=look_of(shot).pitch_hz)
     _stop_if_cancelled(folder)
     folder.publish()
@@ -94,18 +102,30 @@ def _frames(folder: WorkFolder, shot: Shot, image: Image.Image | None) -> Iterat
             noted = percent
 
 
-def _first_image(url: str, folder: WorkFolder, fetcher: ImageFetcher) -> Image.Image | None:
-    try:
-        return decode(fetcher.fetch(url, folder.is_cancelled))
-    except ImageUnavailable:
-        # The clip says so in its picture; a storyboard without its image is still worth having.
-        _stop_if_cancelled(folder)
+def _first_frame(shot: Shot, folder: WorkFolder, images: ImageSource | None) -> Image.Image | None:
+    if shot.has_image_file:
+        return decode(folder.image_path.read_bytes())
+    if shot.image_url is None:
         return None
+    try:
+        return decode(fetch(images or HttpImageSource(), shot.image_url, folder.is_cancelled))
+    except ImageUnavailable:
+        _stop_if_cancelled(folder)
+        if shot.is_simulated:
+            # A stand-in must work without a network: the picture says what is missing.
+            return None
+        raise
 
 
 def _stop_if_cancelled(folder: WorkFolder) -> None:
     if folder.is_cancelled():
         raise RenderStopped
+
+
+def _fail_for_want_of_an_image(folder: WorkFolder, detail: str) -> None:
+    fault = Fault(kind=FaultKind.IMAGE_UNUSABLE, detail=detail)
+    failure = failure_of(fault)
+    folder.fail(failure.code, failure.message, fault.detail, kind=fault.kind)
 
 
 def _fail(folder: WorkFolder, error: Exception) -> None:

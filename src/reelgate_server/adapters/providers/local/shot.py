@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Self
 
 from reelgate_server.domain.spec import Spec
-from reelgate_server.ports.provider import RenderOrder
+from reelgate_server.ports.provider import ImageBytes, ImageUrl, RenderOrder
 
 FRAMES_PER_SECOND = 24
 """The rate of cinema; every documented provider renders at 24 or more."""
@@ -30,7 +30,7 @@ _SHORT_SIDE_PIXELS: Mapping[str, int] = {"2k": 1440, "4k": 2160}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:
-    """One clip to draw. Equal shots give equal files, except for what an image's address answers."""
+    """One clip to draw. Equal shots give equal files, except for what the image is."""
 
     prompt: str
     seed: int
@@ -47,6 +47,8 @@ class Shot:
     is_simulated: bool
     image_url: str | None
     """HTTPS address of the first frame."""
+    has_image_file: bool = False
+    """The first frame lies beside the order. An order of before there were such has no word of it."""
 
     @classmethod
     def of(cls, order: RenderOrder) -> Self:
@@ -69,7 +71,8 @@ class Shot:
             frame_count=max(1, round(spec.clip_duration / timedelta(seconds=1) * FRAMES_PER_SECOND)),
             has_audio=order.has_audio,
             is_simulated=order.is_simulated,
-            image_url=spec.image_url,
+            image_url=order.image.url if isinstance(order.image, ImageUrl) else None,
+            has_image_file=isinstance(order.image, ImageBytes),
         )
 
     @classmethod
