@@ -37,6 +37,10 @@ $(VENV)/.runs: $(VENV)/.made pyproject.toml gen/python/pyproject.toml constraint
 	$(BIN)/pip install --quiet --editable gen/python --editable .
 	@touch $@
 
+$(VENV)/.simulates: $(VENV)/.runs
+	$(BIN)/pip install --quiet --editable gen/python --editable '.[simulators]'
+	@touch $@
+
 $(VENV)/.develops: $(VENV)/.runs
 	$(BIN)/pip install --quiet --editable gen/python --editable '.[dev]'
 	@touch $@
@@ -49,6 +53,11 @@ setup: $(VENV)/.develops ## Install everything a developer needs into .venv
 .PHONY: run
 run: $(VENV)/.runs ## Run the whole product: server, Envoy, local renderer, development accounts
 	@exec $(BIN)/reelgate up --die-with-parent --port '$(PORT)' --grpc-port '$(GRPC_PORT)' --data-dir '$(DATA_DIR)'
+
+.PHONY: run-simulated
+run-simulated: $(VENV)/.simulates ## The same with simulated providers in place of the real ones; uses no key
+	@exec $(BIN)/reelgate up --simulate --die-with-parent \
+	  --port '$(PORT)' --grpc-port '$(GRPC_PORT)' --data-dir '$(DATA_DIR)'
 
 # --- test -----------------------------------------------------------------------------------------------------------
 

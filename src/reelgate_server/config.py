@@ -6,16 +6,19 @@ REELGATE_{GEEKHUB,KYMA,CONCURRED}_KEY belong to clients: no setting or group may
 """
 
 import os
+from collections.abc import Collection
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from reelgate_server.domain.accounts import AmbiguousSubmit, BillingPolicy, Plan, Surface
-from reelgate_server.domain.ids import PlanName
+from reelgate_server.domain.ids import PlanName, ProviderName
+
+_URL = r"^https?://[^/?#]+[^?#]*$"
 
 CONFIG_FILE_VARIABLE = "REELGATE_CONFIG"
 """Names the TOML file; none is read if it is unset."""
@@ -36,7 +39,8 @@ Duration = Annotated[timedelta, BeforeValidator(_read_number)]
 class Group(BaseModel):
     """A group of settings; an unknown name in it is refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # A mistyped secret must not appear in the error about it.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class GrpcServerSettings(Group):
@@ -51,7 +55,7 @@ class GrpcServerSettings(Group):
     drain_delay: Duration = Field(default=timedelta(seconds=1), ge=timedelta(), le=timedelta(minutes=5))
     """How long calls are still taken after health checks say otherwise, so that proxies have noticed."""
     stop_grace: Duration = Field(default=timedelta(seconds=5), ge=timedelta(), le=timedelta(hours=1))
-    """How long open calls may go on after that. `make run` allows 10 s in all."""
+    """How long open calls may go on after that. Submits under way at a provider are waited for besides."""
 
 
 class StoreSettings(Group):
@@ -84,10 +88,73 @@ class LocalRendererSettings(Group):
 class WorkerSettings(Group):
     """The driver of jobs."""
 
-    concurrency: int = Field(default=64, gt=0)
+    concurrency: int = Field(default=256, gt=0)
     """Jobs driven at once by this process. Waiting for a render takes no place."""
+    provider_concurrency: int = Field(default=64, gt=0)
+    """Jobs of one provider driven at once by this process; calls and copies count alike."""
     lease: Duration = Field(default=timedelta(seconds=10), ge=timedelta(seconds=1), le=timedelta(minutes=10))
     """How long a job stays claimed after its driver died."""
+
+
+class FalSettings(Group):
+    """fal; configured as soon as it has a key."""
+
+    keys: dict[str, SecretStr] = {}
+    """API keys by names of your own; a job is followed with the key that made it."""
+    submit_key: str | None = None
+    """The name of the key that new jobs are made with; may be left out if there is one."""
+    queue_url: str = Field(default="https://queue.fal.run", pattern=_URL)
+    jwks_url: str = Field(default="https://rest.fal.ai/.well-known/jwks.json", pattern=_URL)
+    """Where the keys are with which fal signs its webhooks."""
+
+
+class MinimaxSettings(Group):
+    """MiniMax; configured as soon as it has a key."""
+
+    keys: dict[str, SecretStr] = {}
+    submit_key: str | None = None
+    base_url: str = Field(default="https://api.minimax.io", pattern=_URL)
+    """Keys of the global host and of the Chinese ones are not interchangeable."""
+
+
+class VertexSettings(Group):
+    """Google Vertex AI; configured as soon as it has a project."""
+
+    project: str | None = None
+    location: str = "us-central1"
+    storage_uri: str | None = Field(default=None, pattern="^gs://")
+    """Where Vertex AI is to write videos, `gs://bucket/folder`; they come inside the answers if unset."""
+    credential_files: dict[str, Path] = {}
+    """Google credential files by names of your own; Application Default Credentials, as `default`, if there is none."""
+    submit_credential: str | None = None
+    """The name of the credential that new jobs are made with; may be left out if there is one."""
+    access_token: SecretStr | None = None
+    """A fixed token in place of credentials: for a proxy that adds its own, or a simulator."""
+    base_url: str | None = Field(default=None, pattern=_URL)
+    """In place of Google's own host for the location."""
+    storage_url: str = Field(default="https://storage.googleapis.com", pattern=_URL)
+
+
+class OpenAiSettings(Group):
+    """One server that speaks the OpenAI Videos shape."""
+
+    base_url: str = Field(pattern=_URL)
+    """With the `/v1` at its end, as the OpenAI client takes it."""
+    dialect: Literal["openai", "sglang", "vllm_omni", "litellm"] = "openai"
+    """Whose reading of the shape it speaks; docs/providers/openai.md."""
+    keys: dict[str, SecretStr] = {}
+    """None are needed for a server that asks for none."""
+    submit_key: str | None = None
+    passes_image_urls: bool = False
+    """Let the server fetch customers' images itself. It does so from inside your network, and checks no address."""
+
+
+class MetricsSettings(Group):
+    """Measurements, in the Prometheus text format."""
+
+    host: str = "127.0.0.1"
+    port: int | None = Field(default=None, ge=0, le=65535)
+    """Served under `/metrics`; not served if unset."""
 
 
 class WatchSettings(Group):
@@ -143,6 +210,7 @@ class Settings(BaseSettings):
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
+        hide_input_in_errors=True,
         nested_model_default_partial_update=True,
     )
 
@@ -152,6 +220,14 @@ class Settings(BaseSettings):
     local_renderer: LocalRendererSettings = LocalRendererSettings()
     worker: WorkerSettings = WorkerSettings()
     watch: WatchSettings = WatchSettings()
+    fal: FalSettings = FalSettings()
+    minimax: MinimaxSettings = MinimaxSettings()
+    vertex: VertexSettings = VertexSettings()
+    openai: dict[str, OpenAiSettings] = {}
+    """By the provider's name, which catalogue rows refer to."""
+    metrics: MetricsSettings = MetricsSettings()
+    public_url: str | None = Field(default=None, pattern=_URL)
+    """Where the internet reaches Envoy; providers that have webhooks send them there. None are asked for if unset."""
     plans: dict[PlanName, PlanSettings] = {}
     """By name; added to `PLANS_DEFAULT`."""
     catalogue_path: Path | None = None
@@ -177,7 +253,36 @@ class Settings(BaseSettings):
         file = (TomlConfigSettingsSource(settings_cls, Path(path)),) if path else ()
         return (init_settings, env_settings, *file)
 
+    @model_validator(mode="after")
+    def _check_keys(self) -> Self:
+        _require_choice("fal.submit_key", self.fal.submit_key, self.fal.keys)
+        _require_choice("minimax.submit_key", self.minimax.submit_key, self.minimax.keys)
+        for name, server in self.openai.items():
+            _require_choice(f"openai.{name}.submit_key", server.submit_key, server.keys)
+        _require_choice("vertex.submit_credential", self.vertex.submit_credential, self.vertex.credential_files)
+        if taken := {"local", "fal", "minimax", "vertex"} & self.openai.keys():
+            message = f"openai: {', '.join(sorted(taken))} is the name of another provider"
+            raise ValueError(message)
+        return self
+
+    def configured_providers(self) -> frozenset[ProviderName]:
+        """The names of the providers that jobs can be given to."""
+        names = {"local", *self.openai}
+        names |= {name for name, group in (("fal", self.fal), ("minimax", self.minimax)) if group.keys}
+        names |= {"vertex"} if self.vertex.project else set()
+        return frozenset(map(ProviderName, names))
+
     def all_plans(self) -> dict[PlanName, Plan]:
         """Every plan by its name, the default ones included."""
         settings = {**PLANS_DEFAULT, **self.plans}
         return {name: Plan(name=name, **plan.model_dump()) for name, plan in settings.items()}
+
+
+def _require_choice(field: str, chosen: str | None, names: Collection[str]) -> None:
+    """Refuse a choice of nothing that is there, and several things without a choice."""
+    if chosen is not None and chosen not in names:
+        message = f"{field}: there is none of the name {chosen!r}"
+        raise ValueError(message)
+    if chosen is None and len(names) > 1:
+        message = f"{field}: is required, because there are several: {', '.join(sorted(names))}"
+        raise ValueError(message)

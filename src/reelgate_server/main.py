@@ -3,8 +3,9 @@
 import asyncio
 import signal
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from importlib.resources import files
 
 import structlog
@@ -13,24 +14,37 @@ from reelgate_server import logs
 from reelgate_server.adapters.clock import SystemClock
 from reelgate_server.adapters.entropy import SystemEntropy
 from reelgate_server.adapters.feed.local import LocalFeed
+from reelgate_server.adapters.images import HttpImageSource
 from reelgate_server.adapters.media.directory import DirectoryMediaStore
-from reelgate_server.adapters.providers.local.provider import LocalProvider
+from reelgate_server.adapters.metrics import PrometheusMetrics
+from reelgate_server.adapters.providers.local.provider import NAME as LOCAL
 from reelgate_server.adapters.store.migrate import SchemaMismatch, migrate
 from reelgate_server.adapters.store.sqlite import SqliteStore
 from reelgate_server.api.server import Application, Server
 from reelgate_server.app.accounts import Accounts
+from reelgate_server.app.calls import ProviderCalls
 from reelgate_server.app.create_job import CreateJob
 from reelgate_server.app.drive_job import DriveJob
+from reelgate_server.app.following import Following
 from reelgate_server.app.providers import Providers
+from reelgate_server.app.receive_webhook import ReceiveWebhook
 from reelgate_server.app.record import Recorder
+from reelgate_server.app.submit_job import SubmitJob
 from reelgate_server.app.watch_job import WatchJob
 from reelgate_server.app.worker import Worker
 from reelgate_server.cli.app import build_cli
+from reelgate_server.cli.operations import CredentialReport, ProviderReport
 from reelgate_server.cli.refusals import Refusal
 from reelgate_server.config import Settings
 from reelgate_server.domain.catalogue import Catalogue
 from reelgate_server.domain.catalogue_toml import extend, parse_catalogue
-from reelgate_server.domain.ids import PlanName
+from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
+from reelgate_server.domain.ids import PlanName, ProviderName
+from reelgate_server.ports.provider import Provider
+from reelgate_server.wiring import OpenableProvider, open_providers, provider_builders
+
+SUBMIT_LIMIT = timedelta(seconds=25)
+"""How long a stopping server waits for submits under way, at most. An adapter's own limit is 20 s."""
 
 log = structlog.get_logger(__name__)
 
@@ -96,7 +110,8 @@ async def serve(settings: Settings) -> None:
     """Serve gRPC and drive jobs until SIGINT or SIGTERM.
 
     Stops in this order: health checks say so, and proxies get time to notice; watches leave and can be resumed
-    elsewhere; no more jobs are claimed; open calls and drives get a bounded grace; the store closes last.
+    elsewhere; no more jobs are claimed; open calls and drives get a bounded grace, and submits under way the time that
+    they need; the store closes last.
 
     Raises:
         BrokenCatalogue: See `load_catalogue`.
@@ -110,14 +125,15 @@ async def serve(settings: Settings) -> None:
     clock, entropy = SystemClock(), SystemEntropy()
     feed = LocalFeed(clock)
     async with AsyncExitStack() as stack:
-        renderer = settings.local_renderer
-        # Its processes are spawned before the server starts its own threads.
-        local = await stack.enter_async_context(LocalProvider(renderer.directory, worker_count=renderer.worker_count))
+        opened = await open_providers(settings, clock, stack)
+        metrics = stack.enter_context(PrometheusMetrics(settings.metrics.host, settings.metrics.port))
         store = await stack.enter_async_context(await open_store(settings))
         media = DirectoryMediaStore(settings.media.directory)
         stack.callback(media.close)
-        providers = Providers({local.name: local}, stand_in=local.name if renderer.is_stand_in else None)
+        stand_in = LOCAL if settings.local_renderer.is_stand_in else None
+        providers = Providers(opened.by_name, stand_in=stand_in)
         recorder = Recorder(store=store, feed=feed, clock=clock)
+        following, calls = Following(catalogue), ProviderCalls(metrics)
         watch = WatchJob(
             store=store,
             feed=feed,
@@ -134,7 +150,16 @@ async def serve(settings: Settings) -> None:
                 providers=providers,
                 media=media,
                 create=CreateJob(
-                    store=store, catalogue=catalogue, providers=providers, feed=feed, clock=clock, entropy=entropy
+                    store=store,
+                    catalogue=catalogue,
+                    providers=providers,
+                    feed=feed,
+                    clock=clock,
+                    entropy=entropy,
+                    media=media,
+                ),
+                receive_webhook=ReceiveWebhook(
+                    recorder=recorder, catalogue=catalogue, receivers=opened.webhook_receivers
                 ),
                 watch=watch,
                 recorder=recorder,
@@ -149,9 +174,26 @@ async def serve(settings: Settings) -> None:
             store=store,
             feed=feed,
             clock=clock,
-            drive=DriveJob(recorder=recorder, providers=providers, media=media, catalogue=catalogue, entropy=entropy),
+            drive=DriveJob(
+                recorder=recorder,
+                providers=providers,
+                media=media,
+                entropy=entropy,
+                following=following,
+                calls=calls,
+                submit=SubmitJob(
+                    recorder=recorder,
+                    media=media,
+                    catalogue=catalogue,
+                    entropy=entropy,
+                    following=following,
+                    calls=calls,
+                ),
+            ),
+            metrics=metrics,
             owner=entropy.token_bytes(8).hex(),
             concurrency=settings.worker.concurrency,
+            provider_concurrency=settings.worker.provider_concurrency,
             lease=settings.worker.lease,
         )
         await _run(settings, server, worker, watch, stop)
@@ -170,8 +212,36 @@ async def _run(settings: Settings, server: Server, worker: Worker, watch: WatchJ
         watch.stop()
         worker.stop()
         await asyncio.gather(server.stop(grace), asyncio.wait([driving], timeout=grace.total_seconds()))
+        worker.abandon()
+        await asyncio.wait([driving], timeout=SUBMIT_LIMIT.total_seconds())
         driving.cancel()
     log.info("stopped")
+
+
+async def check_providers(settings: Settings) -> list[ProviderReport]:
+    """Check every credential of every configured provider, all at once; see `Operations`."""
+    builders = provider_builders(settings, HttpImageSource())
+    return await asyncio.gather(*(_check_provider(name, build) for name, build in builders.items()))
+
+
+async def _check_provider(name: ProviderName, build: Callable[[], OpenableProvider]) -> ProviderReport:
+    try:
+        async with build() as provider:
+            reports = await asyncio.gather(
+                *(_check_credential(provider, credential) for credential in provider.credentials or (None,))
+            )
+    except (OSError, ValueError) as error:
+        fault = Fault(kind=FaultKind.INVALID, detail=str(error))
+        reports = [CredentialReport(credential=None, fault=fault)]
+    return ProviderReport(provider=name, credentials=tuple(reports))
+
+
+async def _check_credential(provider: Provider, credential: str | None) -> CredentialReport:
+    try:
+        await provider.check(credential)
+    except ProviderFault as error:
+        return CredentialReport(credential=credential, fault=error.fault)
+    return CredentialReport(credential=credential, fault=None)
 
 
 class Operations:
@@ -180,6 +250,11 @@ class Operations:
     migrate_store = staticmethod(migrate_store)
     open_accounts = staticmethod(open_accounts)
     load_catalogue = staticmethod(load_catalogue)
+
+    @staticmethod
+    def check_providers(settings: Settings) -> list[ProviderReport]:
+        """Check every credential of every configured provider."""
+        return asyncio.run(check_providers(settings))
 
     @staticmethod
     def serve(settings: Settings) -> None:

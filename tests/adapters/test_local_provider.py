@@ -16,9 +16,9 @@ import pytest
 from reelgate_server.adapters.providers.local.folder import WorkFolder
 from reelgate_server.adapters.providers.local.provider import CHUNK_BYTES, POLL_AFTER, LocalProvider
 from reelgate_server.domain.events import FailureCode, Task
-from reelgate_server.domain.faults import FaultKind, ProviderFault
+from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
 from reelgate_server.domain.ids import JobId
-from reelgate_server.ports.provider import RenderOrder, TaskDone, TaskFailed, TaskRunning
+from reelgate_server.ports.provider import RenderOrder, TaskAccepted, TaskDone, TaskFailed, TaskRunning
 from tests.support.builders import job_id
 from tests.support.render_orders import make_order
 from tests.support.video_probe import Probe, probe
@@ -35,7 +35,7 @@ async def provider(tmp_path: Path) -> AsyncIterator[LocalProvider]:
 
 async def test_a_video_is_what_was_ordered_in_the_customers_length(provider: LocalProvider, tmp_path: Path) -> None:
     order = make_order(1, has_audio=True, aspect_ratio="9:16", render_duration=timedelta(seconds=5))
-    task = await provider.submit(order)
+    task = (await provider.submit(order)).task
     assert await wait_for_end(provider, task) == TaskDone(source_url="local:01940000-0000-7000-8000-000000000001")
     assert probe(tmp_path / task.task_id / "video.mp4") == Probe(
         video_codec="h264",
@@ -50,26 +50,41 @@ async def test_a_video_is_what_was_ordered_in_the_customers_length(provider: Loc
 
 
 async def test_a_video_without_sound_has_no_audio_stream(provider: LocalProvider, tmp_path: Path) -> None:
-    task = await provider.submit(make_order(1, seconds=2, aspect_ratio="1:1"))
+    task = (await provider.submit(make_order(1, seconds=2, aspect_ratio="1:1"))).task
     await wait_for_end(provider, task)
     found = probe(tmp_path / task.task_id / "video.mp4")
     assert (found.audio_codec, found.duration_s, found.width, found.height) == (None, 2.0, 480, 480)
 
 
-async def test_an_image_that_cannot_be_had_does_not_fail_the_render(provider: LocalProvider, tmp_path: Path) -> None:
-    task = await provider.submit(make_order(1, image_url="https://127.0.0.1:1/first.png"))
-    assert isinstance(await wait_for_end(provider, task), TaskDone)
-    assert probe(tmp_path / task.task_id / "video.mp4").frame_count == 24
+async def test_it_takes_a_task_at_once_and_says_when_to_look(provider: LocalProvider) -> None:
+    accepted = await provider.submit(_long_order(1))
+    assert accepted == TaskAccepted(task=Task(task_id=job_id(1)), poll_after=POLL_AFTER)
+
+
+async def test_it_needs_no_credentials_and_announces_nothing(provider: LocalProvider) -> None:
+    assert (provider.name, provider.is_idempotent, provider.announces_tasks) == ("local", True, False)
+    assert provider.credentials == ()
+
+
+async def test_its_check_fails_while_it_is_not_running(tmp_path: Path) -> None:
+    with pytest.raises(ProviderFault) as raised:
+        await LocalProvider(tmp_path, worker_count=1).check(None)
+    assert raised.value.fault == Fault(kind=FaultKind.UNAVAILABLE, detail="the local renderer is not running")
+
+
+async def test_a_cancel_is_told_whether_or_not_there_is_such_a_task(provider: LocalProvider) -> None:
+    assert await provider.cancel((await provider.submit(_long_order(1))).task)
+    assert await provider.cancel(Task(task_id="no such task"))
 
 
 async def test_a_task_is_running_even_while_it_waits_and_says_when_to_look_again(provider: LocalProvider) -> None:
-    tasks = [await provider.submit(order) for order in (_long_order(1), make_order(2))]
+    tasks = [(await provider.submit(order)).task for order in (_long_order(1), make_order(2))]
     for task in tasks:
         assert await provider.poll(task) == TaskRunning(progress_percent=0, poll_after=POLL_AFTER)
 
 
 async def test_open_reads_bounded_chunks_of_the_very_file(provider: LocalProvider, tmp_path: Path) -> None:
-    task = await provider.submit(make_order(1, prompt="A city", seconds=2, resolution="720p"))
+    task = (await provider.submit(make_order(1, prompt="A city", seconds=2, resolution="720p"))).task
     await wait_for_end(provider, task)
     chunks = [chunk async for chunk in provider.open(task, f"local:{task.task_id}")]
     assert len(chunks) > 1
@@ -127,7 +142,7 @@ async def test_a_job_id_that_is_no_uuid_never_becomes_a_path(provider: LocalProv
 
 
 async def test_a_render_is_cancelled_between_two_frames(provider: LocalProvider, tmp_path: Path) -> None:
-    task = await provider.submit(_long_order(1))
+    task = (await provider.submit(_long_order(1))).task
     await wait_for_progress(provider, task)
     await provider.cancel(task)
     folder = WorkFolder(tmp_path / task.task_id)
@@ -137,20 +152,20 @@ async def test_a_render_is_cancelled_between_two_frames(provider: LocalProvider,
     assert isinstance(state, TaskFailed)
     assert state.failure.message == "The render was cancelled."
     # The worker is free for the next.
-    assert isinstance(await wait_for_end(provider, await provider.submit(make_order(2))), TaskDone)
+    assert isinstance(await wait_for_end(provider, (await provider.submit(make_order(2))).task), TaskDone)
 
 
 async def test_a_render_that_waits_is_cancelled_without_being_begun(provider: LocalProvider, tmp_path: Path) -> None:
-    running = await provider.submit(_long_order(1))
-    waiting = await provider.submit(make_order(2))
+    running = (await provider.submit(_long_order(1))).task
+    waiting = (await provider.submit(make_order(2))).task
     await provider.cancel(waiting)
     await provider.cancel(running)
-    assert isinstance(await wait_for_end(provider, await provider.submit(make_order(3))), TaskDone)
+    assert isinstance(await wait_for_end(provider, (await provider.submit(make_order(3))).task), TaskDone)
     assert not (tmp_path / waiting.task_id / "progress").exists()
 
 
 async def test_a_killed_worker_is_replaced_and_the_render_done(provider: LocalProvider) -> None:
-    task = await provider.submit(make_order(1, seconds=3))
+    task = (await provider.submit(make_order(1, seconds=3))).task
     await wait_for_progress(provider, task)
     (killed,) = provider.worker_pids()
     os.kill(killed, signal.SIGKILL)
@@ -159,7 +174,7 @@ async def test_a_killed_worker_is_replaced_and_the_render_done(provider: LocalPr
 
 
 async def test_a_render_that_takes_three_workers_down_fails(provider: LocalProvider, tmp_path: Path) -> None:
-    task = await provider.submit(_long_order(1))
+    task = (await provider.submit(_long_order(1))).task
     for _ in range(3):
         (tmp_path / task.task_id / "progress").unlink(missing_ok=True)
         await wait_for_progress(provider, task)
@@ -167,7 +182,7 @@ async def test_a_render_that_takes_three_workers_down_fails(provider: LocalProvi
     state = await wait_for_end(provider, task)
     assert isinstance(state, TaskFailed)
     assert state.failure.code is FailureCode.INTERNAL
-    assert isinstance(await wait_for_end(provider, await provider.submit(make_order(2))), TaskDone)
+    assert isinstance(await wait_for_end(provider, (await provider.submit(make_order(2))).task), TaskDone)
 
 
 async def test_a_defect_in_the_renderer_is_a_failure_with_its_place_for_the_operator(
@@ -185,7 +200,7 @@ async def test_a_defect_in_the_renderer_is_a_failure_with_its_place_for_the_oper
 
 async def test_what_a_closed_provider_left_is_finished_by_the_next(tmp_path: Path) -> None:
     async with LocalProvider(tmp_path, worker_count=1) as provider:
-        task = await provider.submit(make_order(1, seconds=2, resolution="720p"))
+        task = (await provider.submit(make_order(1, seconds=2, resolution="720p"))).task
         await wait_for_progress(provider, task)
     assert not (tmp_path / task.task_id / "video.mp4").exists()
     async with LocalProvider(tmp_path, worker_count=1) as successor:
@@ -198,7 +213,7 @@ async def test_closing_stops_a_render_at_once_and_a_provider_can_start_again(tmp
     provider = LocalProvider(tmp_path, worker_count=2)
     await provider.start()
     await provider.start()
-    tasks = [await provider.submit(_long_order(number)) for number in (1, 2)]
+    tasks = [(await provider.submit(_long_order(number))).task for number in (1, 2)]
     for task in tasks:
         await wait_for_progress(provider, task)
     async with asyncio.timeout(2):
@@ -209,7 +224,7 @@ async def test_closing_stops_a_render_at_once_and_a_provider_can_start_again(tmp
         await provider.submit(make_order(3))
     assert raised.value.fault.kind is FaultKind.UNAVAILABLE
     async with provider:
-        assert isinstance(await wait_for_end(provider, await provider.submit(make_order(3))), TaskDone)
+        assert isinstance(await wait_for_end(provider, (await provider.submit(make_order(3))).task), TaskDone)
 
 
 async def test_workers_die_with_a_server_that_is_killed_and_the_next_one_finishes(tmp_path: Path) -> None:
@@ -229,15 +244,15 @@ async def test_workers_die_with_a_server_that_is_killed_and_the_next_one_finishe
 
 async def test_two_servers_over_one_root_agree(tmp_path: Path) -> None:
     async with LocalProvider(tmp_path, worker_count=1) as one, LocalProvider(tmp_path, worker_count=1) as other:
-        task = await one.submit(make_order(1, seconds=4))
+        task = (await one.submit(make_order(1, seconds=4))).task
         await wait_for_progress(one, task)
         assert isinstance(await other.poll(task), TaskRunning)
         assert await wait_for_end(other, task) == await wait_for_end(one, task)
-        assert await other.submit(make_order(1, seconds=4)) == task
+        assert (await other.submit(make_order(1, seconds=4))).task == task
 
 
 async def test_the_first_order_of_a_job_stands(provider: LocalProvider, tmp_path: Path) -> None:
-    task = await provider.submit(make_order(1, prompt="one"))
+    task = (await provider.submit(make_order(1, prompt="one"))).task
     await wait_for_end(provider, task)
     await provider.submit(make_order(1, prompt="other"))
     assert json.loads((tmp_path / task.task_id / "order.json").read_text())["prompt"] == "one"
@@ -246,7 +261,7 @@ async def test_the_first_order_of_a_job_stands(provider: LocalProvider, tmp_path
 async def test_old_folders_are_swept_and_young_ones_kept(tmp_path: Path) -> None:
     async with LocalProvider(tmp_path, worker_count=1) as provider:
         for number in (1, 2):
-            await wait_for_end(provider, await provider.submit(make_order(number)))
+            await wait_for_end(provider, (await provider.submit(make_order(number))).task)
     unfinished = tmp_path / job_id(3)
     shutil.copytree(tmp_path / job_id(1), unfinished, ignore=shutil.ignore_patterns("video.mp4"))
     foreign = tmp_path / "not-ours"

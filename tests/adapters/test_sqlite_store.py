@@ -133,6 +133,7 @@ def test_no_statement_reads_a_whole_table(bare: sqlite3.Connection, name: str) -
     ("name", "step"),
     [
         ("claim", "SEARCH jobs USING COVERING INDEX jobs_by_due_time (due_time<?)"),
+        ("oldest_due_time", "SEARCH jobs USING COVERING INDEX jobs_by_due_time (due_time<?)"),
         ("events_after", "SEARCH events USING INDEX sqlite_autoindex_events_1 (job_id=? AND sequence>?)"),
         ("list_jobs", "SEARCH jobs USING INDEX jobs_by_account (account_id=? AND job_id<?)"),
         (

@@ -65,6 +65,10 @@ class ManualClock:
             with self._alarm(delay, lambda: timeout.reschedule(loop.time())):
                 yield timeout
 
+    def call_at(self, time: datetime, callback: Callable[[], object]) -> None:
+        """Call once when that time comes; at the next move of the clock if it has passed."""
+        self._alarms.append(_Alarm(time, callback))
+
     def jump(self, delta: timedelta) -> None:
         """Set the wall clock forward, as a machine does that has slept; timers go on as if nothing had been."""
         self._now += delta

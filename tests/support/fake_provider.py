@@ -8,7 +8,7 @@ from datetime import timedelta
 from reelgate_server.domain.events import FailureCode, JobFailure, Task
 from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
 from reelgate_server.domain.ids import ProviderName
-from reelgate_server.ports.provider import RenderOrder, TaskDone, TaskFailed, TaskRunning, TaskState
+from reelgate_server.ports.provider import RenderOrder, TaskAccepted, TaskDone, TaskFailed, TaskRunning, TaskState
 
 VIDEO = b"a small video, in two chunks"
 CHUNK_BYTES = 16
@@ -45,6 +45,9 @@ class FakeProvider:
         is_held: bool = False,
         video: bytes = VIDEO,
         poll_after: timedelta | None = None,
+        first_poll_after: timedelta | None = timedelta(),
+        announces_tasks: bool = False,
+        can_cancel: bool = True,
     ) -> None:
         """Write the script.
 
@@ -55,6 +58,9 @@ class FakeProvider:
             is_held: For each task to come: it runs until the test calls `finish`, `fail` or `forget`.
             video: The bytes of every finished task.
             poll_after: Wished for in every answer of a running task.
+            first_poll_after: Wished for when a task is taken; at once unless told otherwise.
+            announces_tasks: It says so; the test sends the webhook.
+            can_cancel: A running task ends when it is cancelled. Otherwise the fake says that it knows no cancel.
         """
         self._name = ProviderName(name)
         self._is_idempotent = is_idempotent
@@ -62,9 +68,14 @@ class FakeProvider:
         self.is_held = is_held
         self.video = video
         self.poll_after = poll_after
+        self.first_poll_after = first_poll_after
+        self.announces_tasks = announces_tasks
+        self.can_cancel = can_cancel
+        self.credentials: Sequence[str] = ()
         self.submit_faults: list[Fault] = []
         self.poll_faults: list[Fault] = []
         self.cancel_faults: list[Fault] = []
+        self.check_faults: list[Fault] = []
         self.open_faults: list[Fault] = []
         """Raised before the first chunk."""
         self.midway_faults: list[Fault] = []
@@ -87,7 +98,10 @@ class FakeProvider:
     def is_idempotent(self) -> bool:
         return self._is_idempotent
 
-    async def submit(self, order: RenderOrder) -> Task:
+    async def check(self, credential: str | None) -> None:
+        _raise_next(self.check_faults)
+
+    async def submit(self, order: RenderOrder) -> TaskAccepted:
         self.orders.append(order)
         self.calls.append(("submit", order.job_id))
         fault = self.submit_faults.pop(0) if self.submit_faults else None
@@ -97,7 +111,7 @@ class FakeProvider:
         await self.submit_gate.wait()
         if fault is not None:
             raise ProviderFault(fault)
-        return task
+        return TaskAccepted(task=task, poll_after=self.first_poll_after)
 
     async def poll(self, task: Task) -> TaskState:
         self.calls.append(("poll", task.task_id))
@@ -113,12 +127,13 @@ class FakeProvider:
         self.finish(task.task_id)
         return TaskDone(source_url=source_url(task.task_id))
 
-    async def cancel(self, task: Task) -> None:
+    async def cancel(self, task: Task) -> bool:
         self.calls.append(("cancel", task.task_id))
         _raise_next(self.cancel_faults)
         fake = self.tasks.get(task.task_id)
-        if fake is not None and fake.end is None:
+        if self.can_cancel and fake is not None and fake.end is None:
             fake.end = TaskFailed(failure=CANCELLED)
+        return self.can_cancel
 
     async def open(self, task: Task, source_url: str) -> AsyncGenerator[bytes, None]:
         self.calls.append(("open", task.task_id))
@@ -155,7 +170,8 @@ class FakeProvider:
         task_id = order.job_id if self._is_idempotent else f"{self._name}-task-{len(self.orders)}"
         if task_id not in self.tasks:
             self.tasks[task_id] = FakeTask(order=order, progress_steps=list(self.progress_steps), is_held=self.is_held)
-        return Task(task_id=task_id, urls={"status": f"https://{self._name}.test/tasks/{task_id}"})
+        urls = {"status": f"https://{self._name}.test/tasks/{task_id}"}
+        return Task(task_id=task_id, urls=urls, credential=next(iter(self.credentials), None))
 
     def _known(self, task: Task) -> FakeTask:
         try:

@@ -19,6 +19,7 @@ from grpc_reflection.v1alpha import reflection_pb2_grpc
 
 from reelgate.concurred.v1 import concurred_service_pb2_grpc
 from reelgate.geekhub.v1 import geekhub_service_pb2_grpc
+from reelgate.hooks.v1 import hooks_service_pb2_grpc
 from reelgate.kyma.v1 import kyma_service_pb2_grpc
 from reelgate.shared.v1 import shared_service_pb2_grpc
 from reelgate.v1 import (
@@ -56,6 +57,7 @@ class Api:
         self.geekhub: Any = geekhub_service_pb2_grpc.GeekHubServiceStub(stub)
         self.kyma: Any = kyma_service_pb2_grpc.KymaServiceStub(stub)
         self.concurred: Any = concurred_service_pb2_grpc.ConcurredServiceStub(stub)
+        self.hooks: Any = hooks_service_pb2_grpc.HooksServiceStub(stub)
         self.health: Any = health_pb2_grpc.HealthStub(stub)
         self.reflection: Any = reflection_pb2_grpc.ServerReflectionStub(stub)
 

@@ -12,10 +12,14 @@ from reelgate_server.adapters.feed.local import LocalFeed
 from reelgate_server.adapters.store.memory import MemoryStore
 from reelgate_server.api.server import Application, Server
 from reelgate_server.app.accounts import Accounts
+from reelgate_server.app.calls import ProviderCalls
 from reelgate_server.app.create_job import CreateJob
 from reelgate_server.app.drive_job import DriveJob
+from reelgate_server.app.following import Following
 from reelgate_server.app.providers import Providers
+from reelgate_server.app.receive_webhook import ReceiveWebhook
 from reelgate_server.app.record import Recorder
+from reelgate_server.app.submit_job import SubmitJob
 from reelgate_server.app.watch_job import WatchJob
 from reelgate_server.app.worker import Worker
 from reelgate_server.domain.accounts import Account, AmbiguousSubmit, BillingPolicy, Caller, Plan, Surface
@@ -26,11 +30,13 @@ from reelgate_server.domain.ledger import Transfer
 from reelgate_server.domain.spec import JobRequest
 from reelgate_server.ports.feed import JobFeed
 from reelgate_server.ports.provider import Provider
+from reelgate_server.ports.webhooks import WebhookReceiver
 from tests.domain.builders import CATALOGUE
 from tests.support.clock import ManualClock, settle
 from tests.support.entropy import SeededEntropy
 from tests.support.fake_provider import FakeProvider
 from tests.support.media import MemoryMediaStore
+from tests.support.metrics import MemoryMetrics
 from tests.support.store_steps import Store
 
 PLANS: Final[Mapping[PlanName, Plan]] = {
@@ -111,8 +117,10 @@ class World:
         feed: JobFeed | None = None,
         clock: ManualClock | None = None,
         providers: Sequence[Provider] | None = None,
+        receivers: Mapping[ProviderName, WebhookReceiver] | None = None,
         stand_in: str | None = None,
         catalogue: Catalogue = CATALOGUE,
+        media: MemoryMediaStore | None = None,
         geekhub_submit_wait: timedelta = timedelta(),
         seed: int = 1,
     ) -> None:
@@ -124,8 +132,10 @@ class World:
             clock: One that stands at noon if None.
             providers: Who is configured. If None: fakes called `fal` and `vertex`, and an idempotent one called
                 `local`; nobody called `minimax`.
+            receivers: Who checks webhooks; nobody if None.
             stand_in: Which of them renders for providers that are not configured.
             catalogue: The models; those that ship with the package unless told otherwise.
+            media: Where videos are kept; a fresh store if None.
             geekhub_submit_wait: How long GeekHub's create waits; not at all unless told otherwise.
             seed: Of all randomness.
         """
@@ -133,7 +143,7 @@ class World:
         self.entropy = SeededEntropy(seed)
         self.store: Store = store or MemoryStore()
         self.feed: JobFeed = feed or LocalFeed(self.clock)
-        self.media = MemoryMediaStore()
+        self.media = media or MemoryMediaStore()
         self.fal = FakeProvider("fal")
         self.vertex = FakeProvider("vertex")
         self.local = FakeProvider("local", is_idempotent=True)
@@ -151,14 +161,28 @@ class World:
             feed=self.feed,
             clock=self.clock,
             entropy=self.entropy,
+            media=self.media,
         )
+        self.receive_webhook = ReceiveWebhook(recorder=self.recorder, catalogue=catalogue, receivers=receivers or {})
         self.watch = self.another_watch()
+        self.metrics = MemoryMetrics()
+        self.following = Following(catalogue)
+        calls = ProviderCalls(self.metrics)
         self.drive = DriveJob(
             recorder=self.recorder,
             providers=self.providers,
             media=self.media,
-            catalogue=catalogue,
             entropy=self.entropy,
+            following=self.following,
+            calls=calls,
+            submit=SubmitJob(
+                recorder=self.recorder,
+                media=self.media,
+                catalogue=catalogue,
+                entropy=self.entropy,
+                following=self.following,
+                calls=calls,
+            ),
         )
         self._geekhub_submit_wait = geekhub_submit_wait
         self._customer_count = 0
@@ -173,7 +197,7 @@ class World:
             poll_interval=POLL_INTERVAL,
         )
 
-    def worker(self, owner: str = "worker", *, concurrency: int = 4) -> Worker:
+    def worker(self, owner: str = "worker", *, concurrency: int = 4, provider_concurrency: int = 4) -> Worker:
         """A worker that has not begun."""
         return Worker(
             store=self.store,
@@ -182,6 +206,8 @@ class World:
             drive=self.drive,
             owner=owner,
             concurrency=concurrency,
+            provider_concurrency=provider_concurrency,
+            metrics=self.metrics,
             lease=LEASE,
         )
 
@@ -196,6 +222,7 @@ class World:
             create=self.create_job,
             watch=self.watch,
             recorder=self.recorder,
+            receive_webhook=self.receive_webhook,
             entropy=self.entropy,
             kyma_prices=PLANS[PlanName("kyma")],
             geekhub_submit_wait=self._geekhub_submit_wait,

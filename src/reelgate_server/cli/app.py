@@ -2,7 +2,7 @@
 
 import typer
 
-from reelgate_server.cli import admin, client, up
+from reelgate_server.cli import admin, client, doctor, up
 from reelgate_server.cli.operations import Operations
 from reelgate_server.cli.refusals import told_plainly
 from reelgate_server.config import Settings
@@ -31,6 +31,7 @@ def build_cli(operations: Operations) -> typer.Typer:
         print(f"applied migrations: {', '.join(map(str, applied)) or 'none were missing'}")
 
     up.add_command(app, operations)
+    doctor.add_command(app, operations)
     admin.add_commands(app, operations)
     client.add_commands(app)
     return app

@@ -10,19 +10,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-SHARE_MIN_S: Final = 0.5
-"""What the last process gets even if the others used up the limit."""
+SHARE_MIN_S: Final = 2.0
+"""What each process gets even if those before it used up the limit."""
 
 _PR_SET_PDEATHSIG: Final = 1
 """From <linux/prctl.h>."""
 
 
 def start(
-    command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None
+    command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None, is_shielded: bool = False
 ) -> subprocess.Popen[bytes]:
     """Start a process whose output goes to a file, and which Linux kills when this thread's process ends.
 
-    It stays in this process group, so that a signal to the group reaches it too. Call it from the main thread.
+    Call it from the main thread.
+
+    Args:
+        command: The program and its arguments.
+        log: Appended to.
+        environment: This process's own if absent.
+        is_shielded: It gets a process group of its own, so that Ctrl-C in a terminal does not reach it before `stop`
+            does. The others stay in this one, and a signal to the group reaches them.
     """
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -31,6 +38,7 @@ def start(
             stdout=output,
             stderr=subprocess.STDOUT,
             env=environment,
+            process_group=0 if is_shielded else None,
             # The parent has one thread, so that running Python between fork and exec is safe.
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
         )

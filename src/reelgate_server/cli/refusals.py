@@ -6,6 +6,8 @@ from typing import ParamSpec, TypeVar
 
 import grpc
 import typer
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 from rich.console import Console
 
@@ -31,11 +33,19 @@ def told_plainly(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except grpc.RpcError as error:
             refuse(f"{error.code().name}: {error.details()}")
+        except ValidationError as error:
+            refuse("; ".join(map(_sentence, error.errors(include_url=False, include_input=False))))
         except (Refusal, EnvoyNotFound, DomainError, SettingsError, ValueError, OSError, RuntimeError) as error:
             refuse(str(error))
         raise typer.Exit(1)
 
     return wrapped
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """Name the setting that is wrong, and say how."""
+    field = ".".join(map(str, error["loc"]))
+    return f"{field}: {error['msg']}" if field else error["msg"].removeprefix("Value error, ")
 
 
 def refuse(message: str) -> None:

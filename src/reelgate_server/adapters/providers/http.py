@@ -1,0 +1,368 @@
+"""How adapters talk HTTP: bounded in time and size, without retries or redirects, and with every failure as a `Fault`.
+
+Theory of operation
+===================
+
+What matters of a failed submit is whether the provider may have taken the task. It surely has not if no connection came
+about, or if it answered that it would not (4xx, and 503, by which a server says that it could not handle the request:
+RFC 9110, 15.6.4). In every other case, a lost connection, a time-out, another 5xx, an answer that cannot be read, it
+may have. A submit therefore never goes out on a connection that was used before: one that the provider has just closed
+would look like a lost answer.
+
+Credentials are given for each call and kept nowhere else. What a provider writes into an error is kept for the operator
+only after the credentials, and whatever looks like a signature in an address, have been struck out.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncGenerator, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, NoReturn, Self
+
+import httpx
+
+from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
+
+ANSWER_BYTES_MAX = 1 << 20
+"""A longer answer is refused unread. The largest documented is under 14 kB; videos come by `stream`."""
+CHUNK_BYTES = 256 * 1024
+"""The most that `stream` hands out at a time."""
+DETAIL_CHARACTERS_MAX = 500
+"""Of a provider's own text, what is kept for the operator."""
+RETRY_AFTER_MAX = timedelta(hours=1)
+"""A provider that asks for more is asked again after this; a job's deadline comes sooner anyway."""
+CONNECTION_COUNT_MAX = 128
+"""Connections of one adapter at a time; who gets none within `POOL_LIMIT_S` has surely sent nothing."""
+CONNECT_LIMIT_S = 5.0
+READ_LIMIT_S = 15.0
+"""Seconds without a byte."""
+WRITE_LIMIT_S = 15.0
+POOL_LIMIT_S = 5.0
+CALL_LIMIT_S = 20.0
+"""Seconds for one call, from the connection to the last byte. A stopping server waits for a submit this long."""
+
+_SIGNED: Final = re.compile(
+    r"(?i)([?&;](?:[a-z0-9-]*(?:signature|credential|token|key|sig|policy)[a-z0-9-]*)=)[^&\s\"']+"
+)
+"""A parameter of an address that carries a right to it."""
+_BEARER: Final = re.compile(r"(?i)\b(bearer|basic|key)\s+[a-z0-9._~+/:=-]{8,}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A complete answer, whatever its status code."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Looked up without regard to case."""
+    body: bytes
+    is_submit: bool
+    """It answers a submit, so that not understanding it is ambiguous."""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """Struck out of what is kept of it."""
+
+    @property
+    def is_success(self) -> bool:
+        """2xx."""
+        return httpx.codes.is_success(self.status)
+
+    @property
+    def retry_after(self) -> timedelta | None:
+        """What `Retry-After` says, in either of its forms, bounded; None without a header that can be read."""
+        return read_retry_after(self.headers)
+
+    def object(self) -> dict[str, Any]:
+        """The body as a JSON object.
+
+        Raises:
+            ProviderFault: `UNINTELLIGIBLE`; it is something else.
+        """
+        value = self.json()
+        if not isinstance(value, dict):
+            self.refuse(f"not a JSON object ({self.description()})")
+        return value
+
+    def json(self) -> Any:
+        """The body as JSON.
+
+        Raises:
+            ProviderFault: `UNINTELLIGIBLE`; it is something else.
+        """
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            self.refuse(f"not JSON ({self.description()})")
+
+    def description(self) -> str:
+        """What came, without its words: they may repeat what was asked."""
+        return f"{self.headers.get('content-type', 'no content type')}, {len(self.body)} bytes"
+
+    def refuse(self, why: str) -> NoReturn:
+        """Say that the answer makes no sense.
+
+        Raises:
+            ProviderFault: `UNINTELLIGIBLE`, and maybe accepted if this answers a submit with success.
+        """
+        detail = f"HTTP {self.status}: {why}"
+        is_maybe_accepted = self.is_submit and is_maybe_accepted_status(self.status)
+        raise ProviderFault(
+            Fault(
+                kind=FaultKind.UNINTELLIGIBLE, is_maybe_accepted=is_maybe_accepted, detail=redact(detail, self.secrets)
+            )
+        )
+
+    def fault(self, kind: FaultKind, detail: str) -> ProviderFault:
+        """A fault that this answer states; maybe accepted if it answers a submit and leaves that open."""
+        return ProviderFault(
+            Fault(
+                kind=kind,
+                is_maybe_accepted=self.is_submit and is_maybe_accepted_status(self.status),
+                retry_after=self.retry_after,
+                detail=redact(f"HTTP {self.status}: {detail}", self.secrets),
+            )
+        )
+
+
+def is_maybe_accepted_status(status: int) -> bool:
+    """Tell whether a submit that was answered so may have been taken."""
+    return httpx.codes.is_success(status) or (
+        httpx.codes.is_server_error(status) and status != httpx.codes.SERVICE_UNAVAILABLE
+    )
+
+
+def kind_of_status(status: int) -> FaultKind:
+    """What an HTTP status means where the provider says no more."""
+    match status:
+        case httpx.codes.UNAUTHORIZED | httpx.codes.FORBIDDEN | httpx.codes.PAYMENT_REQUIRED:
+            return FaultKind.UNAUTHORIZED
+        case httpx.codes.TOO_MANY_REQUESTS:
+            return FaultKind.THROTTLED
+        case httpx.codes.REQUEST_TIMEOUT | httpx.codes.GATEWAY_TIMEOUT:
+            return FaultKind.TIMEOUT
+        case _ if httpx.codes.is_client_error(status):
+            return FaultKind.INVALID
+        case _ if httpx.codes.is_server_error(status):
+            return FaultKind.UNAVAILABLE
+        case _:
+            return FaultKind.UNINTELLIGIBLE
+
+
+def read_retry_after(headers: Mapping[str, str]) -> timedelta | None:
+    """Read `Retry-After`: seconds, or a date, which is taken against the answer's own `Date`."""
+    value = headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    try:
+        if value.isascii() and value.replace(".", "", 1).isdigit():
+            wish = timedelta(seconds=min(float(value), RETRY_AFTER_MAX.total_seconds()))
+        else:
+            wish = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(max(wish, timedelta()), RETRY_AFTER_MAX)
+
+
+def redact(text: str, secrets: Collection[str] = ()) -> str:
+    """Strike credentials and signatures out of a provider's text, and keep the beginning of the rest."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "[secret]")
+    text = _BEARER.sub(r"\1 [secret]", _SIGNED.sub(r"\1[secret]", text))
+    return "".join(each if each.isprintable() else " " for each in text)[:DETAIL_CHARACTERS_MAX]
+
+
+class ProviderHttp:
+    """Two clients of one provider: one for submits, whose connections are new, and one for the rest."""
+
+    def __init__(
+        self,
+        *,
+        secrets: Collection[str] = (),
+        call_limit_s: float = CALL_LIMIT_S,
+        read_limit_s: float = READ_LIMIT_S,
+    ) -> None:
+        """Prepare; nothing is connected yet.
+
+        Args:
+            secrets: Struck out of whatever is kept of a provider's text.
+            call_limit_s: Seconds for one call.
+            read_limit_s: Seconds without a byte, in calls and in streams.
+        """
+        self._secrets = tuple(secrets)
+        self._call_limit_s = call_limit_s
+        timeout = httpx.Timeout(connect=CONNECT_LIMIT_S, read=read_limit_s, write=WRITE_LIMIT_S, pool=POOL_LIMIT_S)
+        self._fresh = _client(timeout, keepalive_count=0)
+        self._pooled = _client(timeout, keepalive_count=CONNECTION_COUNT_MAX)
+
+    async def __aenter__(self) -> Self:
+        """Nothing to do: connections are made as they are needed."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close every connection."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._fresh.aclose()
+        await self._pooled.aclose()
+
+    async def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        is_submit: bool = False,
+        answer_bytes_max: int = ANSWER_BYTES_MAX,
+        **request: Any,
+    ) -> Answer:
+        """Make one request and read the whole answer, whatever its status.
+
+        Args:
+            method: Of HTTP.
+            url: Absolute.
+            is_submit: The call may create a task.
+            answer_bytes_max: A longer answer is refused.
+            request: What `httpx.AsyncClient.build_request` takes: `headers`, `params`, `json`, `data`, `files`.
+
+        Raises:
+            ProviderFault: There is no complete answer.
+        """
+        with self._faults(is_submit=is_submit):
+            client = self._fresh if is_submit else self._pooled
+            sent = _build(client, method, url, **request)
+            async with asyncio.timeout(self._call_limit_s):
+                response = await client.send(sent, stream=True)
+                try:
+                    body = await _read(response, answer_bytes_max, is_submit=is_submit)
+                finally:
+                    await response.aclose()
+        return Answer(
+            status=response.status_code,
+            headers=response.headers,
+            body=body,
+            is_submit=is_submit,
+            secrets=self._secrets,
+        )
+
+    @asynccontextmanager
+    async def streaming(
+        self, method: str, url: str, *, is_bounded: bool = False, **request: Any
+    ) -> AsyncGenerator[httpx.Response]:
+        """Open an answer of any length, whatever its status; its body has not been read.
+
+        Args:
+            method: Of HTTP.
+            url: Absolute.
+            is_bounded: Everything until it is closed must fit into the limit of one call. Otherwise each wait for the
+                next byte is bounded, and their number is not.
+            request: See `call`.
+
+        Raises:
+            ProviderFault: Whatever goes wrong, also while the caller reads; never maybe accepted.
+        """
+        with self._faults(is_submit=False):
+            async with asyncio.timeout(self._call_limit_s if is_bounded else None):
+                response = await self._pooled.send(_build(self._pooled, method, url, **request), stream=True)
+                try:
+                    yield response
+                finally:
+                    await response.aclose()
+
+    async def download(self, url: str, **request: Any) -> AsyncGenerator[bytes]:
+        """Stream a file in chunks of at most `CHUNK_BYTES`.
+
+        Raises:
+            ProviderFault: Anything but a 200, or a body that ends early; the status says which kind.
+        """
+        async with self.streaming("GET", url, **request) as response:
+            if response.status_code != httpx.codes.OK:
+                raise self.refusal_of_download(response)
+            async for chunk in response.aiter_bytes(CHUNK_BYTES):
+                yield chunk
+
+    def refusal_of_download(self, response: httpx.Response) -> ProviderFault:
+        """The fault of a download that is no 200."""
+        return ProviderFault(
+            Fault(
+                kind=kind_of_status(response.status_code),
+                retry_after=read_retry_after(response.headers),
+                detail=f"the download was answered with HTTP {response.status_code}",
+            )
+        )
+
+    def redact(self, text: str) -> str:
+        """Strike our own credentials out of a text as well."""
+        return redact(text, self._secrets)
+
+    def _faults(self, *, is_submit: bool) -> "_Faults":
+        return _Faults(self, is_submit=is_submit)
+
+
+class _Faults:
+    """Turns what httpx and the clock raise into a `ProviderFault`."""
+
+    def __init__(self, http: ProviderHttp, *, is_submit: bool) -> None:
+        self._http = http
+        self._is_submit = is_submit
+
+    def __enter__(self) -> None:
+        """Nothing to do."""
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: object) -> None:
+        """Raise the fault in place of the error."""
+        match error:
+            case httpx.ConnectTimeout() | httpx.PoolTimeout():
+                self._raise(FaultKind.TIMEOUT, error, is_maybe_accepted=False)
+            case httpx.ConnectError() | httpx.UnsupportedProtocol() | httpx.LocalProtocolError():
+                self._raise(FaultKind.UNAVAILABLE, error, is_maybe_accepted=False)
+            case httpx.TimeoutException() | TimeoutError():
+                self._raise(FaultKind.TIMEOUT, error, is_maybe_accepted=self._is_submit)
+            case httpx.DecodingError() | httpx.RemoteProtocolError():
+                self._raise(FaultKind.UNINTELLIGIBLE, error, is_maybe_accepted=self._is_submit)
+            # A group comes from connecting to several addresses at a time.
+            case httpx.HTTPError() | httpx.StreamError() | OSError() | ExceptionGroup():
+                self._raise(FaultKind.UNAVAILABLE, error, is_maybe_accepted=self._is_submit)
+            case _:
+                return
+
+    def _raise(self, kind: FaultKind, error: BaseException, *, is_maybe_accepted: bool) -> NoReturn:
+        detail = self._http.redact(f"{type(error).__name__}: {error}")
+        raise ProviderFault(Fault(kind=kind, is_maybe_accepted=is_maybe_accepted, detail=detail)) from error
+
+
+def _client(timeout: httpx.Timeout, *, keepalive_count: int) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        timeout=timeout,
+        limits=httpx.Limits(max_connections=CONNECTION_COUNT_MAX, max_keepalive_connections=keepalive_count),
+        follow_redirects=False,
+        # Neither a proxy nor a .netrc of the environment may see or add a credential.
+        trust_env=False,
+    )
+
+
+def _build(client: httpx.AsyncClient, method: str, url: str, **request: Any) -> httpx.Request:
+    """Build a request; what cannot be put into one has surely not been sent."""
+    try:
+        return client.build_request(method, url, **request)
+    except (httpx.InvalidURL, ValueError) as error:
+        # The error's text may hold what could not be encoded.
+        detail = f"no request can be made of it: {type(error).__name__}"
+        raise ProviderFault(Fault(kind=FaultKind.INVALID, detail=detail)) from error
+
+
+async def _read(response: httpx.Response, bytes_max: int, *, is_submit: bool) -> bytes:
+    content = bytearray()
+    async for chunk in response.aiter_bytes():
+        content += chunk
+        if len(content) > bytes_max:
+            is_maybe_accepted = is_submit and is_maybe_accepted_status(response.status_code)
+            detail = f"HTTP {response.status_code}: longer than {bytes_max} bytes"
+            raise ProviderFault(
+                Fault(kind=FaultKind.UNINTELLIGIBLE, is_maybe_accepted=is_maybe_accepted, detail=detail)
+            )
+    return bytes(content)
