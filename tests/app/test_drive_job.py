@@ -197,6 +197,48 @@ class TestSubmitFaults:
         assert (await world.load(job)).state is JobState.EXPIRED
 
 
+class TestLog:
+    async def test_a_call_that_failed_is_told_with_the_providers_own_words_and_without_the_customers(
+        self, world: World, ada: Customer, logs: list[Any]
+    ) -> None:
+        world.fal.submit_faults = [
+            Fault(kind=FaultKind.THROTTLED, detail="concurrency limit reached"),
+            Fault(kind=FaultKind.UNINTELLIGIBLE, is_maybe_accepted=True, detail="<html>502</html>"),
+        ]
+        world.fal.poll_faults = [Fault(kind=FaultKind.TIMEOUT)]
+        job = await run(world, await world.create(ada, prompt="my own words"))
+        assert [entry for entry in logs if entry["event"] == "provider call failed"] == [
+            {
+                "event": "provider call failed",
+                "log_level": "warning",
+                "job": job.job_id,
+                "sequence": sequence,
+                "provider": "fal",
+                "operation": "submit",
+                "fault": fault,
+                "is_maybe_accepted": is_maybe_accepted,
+                "detail": detail,
+            }
+            for sequence, fault, is_maybe_accepted, detail in (
+                (2, "throttled", False, "concurrency limit reached"),
+                (4, "unintelligible", True, "<html>502</html>"),
+            )
+        ]
+        assert "my own words" not in repr(logs)
+
+    async def test_a_copy_that_failed_says_whose_fault_it_was(
+        self, world: World, ada: Customer, logs: list[Any]
+    ) -> None:
+        world.fal.open_faults = [Fault(kind=FaultKind.UNAUTHORIZED, detail="the key is gone")]
+        world.media.put_fault_count = 1
+        await run(world, await world.create(ada))
+        failures = [entry for entry in logs if entry["event"] == "provider call failed"]
+        assert [(entry["operation"], entry["fault"], entry["detail"]) for entry in failures] == [
+            ("copy", "unauthorized", "the key is gone"),
+            ("copy", "storage", "The media store is not available; try again."),
+        ]
+
+
 class TestAmbiguousSubmits:
     async def test_by_default_a_lost_answer_ends_the_job_and_nothing_is_sent_again(
         self, world: World, ada: Customer
@@ -374,6 +416,32 @@ class TestCopies:
         assert (job.state, world.media.files) == (JobState.EXPIRED, {})
         assert await world.ledger(ada) == ["credit", "hold", "void"]
 
+    async def test_a_video_that_an_idempotent_provider_has_lost_is_ordered_again(
+        self, world: World, ada: Customer
+    ) -> None:
+        world.media.put_fault_count = 1
+        job = await world.create(ada, model="local/storyboard")
+        await world.run_due()
+        assert (await world.load(job)).state is JobState.STORING
+        world.local.forget(job.job_id)
+        await world.clock.advance(timedelta(seconds=5))
+        await world.run_due()
+        assert world.local.call_count("submit") == 2
+        world.local.finish_all()
+        await world.clock.advance(timedelta(seconds=5))
+        await world.run_due()
+        assert await world.history(job.job_id) == HAPPY
+
+    @pytest.mark.parametrize(("retry_after_s", "expected_s"), [(None, 5), (1, 5), (60, 60), (32_400, 1800)])
+    async def test_the_providers_own_word_on_when_to_copy_again_is_the_least(
+        self, world: World, ada: Customer, retry_after_s: int | None, expected_s: int
+    ) -> None:
+        retry_after = None if retry_after_s is None else timedelta(seconds=retry_after_s)
+        world.fal.open_faults = [Fault(kind=FaultKind.THROTTLED, retry_after=retry_after)]
+        job = await world.create(ada)
+        await world.run_due()
+        assert await due_in(world, job) == timedelta(seconds=expected_s)
+
     async def test_a_copy_that_was_made_but_not_recorded_is_made_anew(self, world: World, ada: Customer) -> None:
         async def around(name: str, call: Callable[[], Awaitable[Any]]) -> Any:
             if name == "append" and dying.media.files:
@@ -427,6 +495,22 @@ class TestDeadlines:
         job = await self._expire(world, job)
         assert (await world.history(job.job_id))[-2:] == ["Rendered", "Expired"]
         assert await world.ledger(ada) == ["credit", "hold", "void"]
+
+    async def test_what_cannot_be_removed_after_the_end_is_tried_again_for_ten_minutes(
+        self, world: World, ada: Customer
+    ) -> None:
+        world.media.put_fault_count = 99
+        jobs = [await world.create(ada) for _ in range(2)]
+        await world.run_due()
+        world.media.is_down = True
+        assert (await self._expire(world, jobs[0])).state is JobState.EXPIRED
+        assert await due_in(world, jobs[0]) == timedelta(seconds=5)
+        await world.clock.advance(timedelta(minutes=9, seconds=59))
+        await world.run_due()
+        assert await due_in(world, jobs[0]) == timedelta(seconds=5)
+        await world.clock.advance(timedelta(seconds=5))
+        await world.run_due()
+        assert await due_in(world, jobs[0]) is None
 
     async def test_an_ended_job_does_not_expire(self, world: World, ada: Customer) -> None:
         job = await run(world, await world.create(ada))

@@ -79,6 +79,18 @@ class TestCreate:
         assert (job.provider, job.is_simulated) == ("local", True)
 
 
+class TestLengths:
+    async def test_each_provider_is_asked_for_what_it_renders_at_the_resolution(self) -> None:
+        sharp = replace(SECOND, render_durations_at={"1080p": (9, 10)})
+        world = world_of(replace(MODEL, routes=(FIRST, sharp)))
+        ada = await world.join()
+        for resolution, expected_s in (("720p", 6), ("1080p", 9)):
+            job = await world.create(ada, model="two/routes", resolution=resolution)
+            assert job.spec.render_duration == timedelta(seconds=8)
+            assert job.fallbacks == (Fallback(provider=FAL, render_duration=timedelta(seconds=expected_s)),)
+            assert job.quote.price == Money(500_000, "USD")
+
+
 class TestRefusedRatios:
     async def test_a_ratio_that_no_provider_renders_is_refused(self) -> None:
         world = world_of(replace(MODEL, routes=(replace(FIRST, refused_aspect_ratios=("9:16", "1:1")),)))

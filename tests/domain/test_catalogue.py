@@ -52,6 +52,11 @@ def test_a_render_is_the_shortest_that_is_long_enough() -> None:
     assert [route.render_duration_s(each, "720p") for each in range(1, 9)] == [4, 4, 4, 4, 6, 6, 8, 8]
 
 
+def test_at_some_resolutions_a_provider_renders_fewer_lengths() -> None:
+    route = a_route(render_durations_s=(4, 6, 8), render_durations_at={"1080p": (8,), "4k": (6, 8)})
+    assert [route.render_duration_s(5, resolution) for resolution in ("720p", "1080p", "4k", "8k")] == [6, 8, 6, 6]
+
+
 def test_a_route_is_called_by_what_it_takes() -> None:
     route = a_route(text_endpoint="owner/app/text", image_endpoint=None)
     assert (route.endpoint(has_image=False), route.endpoint(has_image=True)) == ("owner/app/text", None)

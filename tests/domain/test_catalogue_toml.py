@@ -247,12 +247,31 @@ def test_fallbacks_become_routes_in_their_order() -> None:
 
 
 def test_the_rows_own_provider_may_have_withdrawn_it_and_refuse_ratios() -> None:
-    text = with_more('refused_aspect_ratios = ["21:9"]\nwithdrawn = "It was retired in June."')
+    text = with_more(
+        'refused_aspect_ratios = ["21:9"]\nprompt_characters_max = 800\nwithdrawn = "It was retired in June."'
+    )
     (route,) = parse_catalogue(text, "models.toml").all()[0].routes
-    assert (route.refused_aspect_ratios, route.withdrawn) == (("21:9",), "It was retired in June.")
+    assert route.refused_aspect_ratios == ("21:9",)
+    assert (route.prompt_characters_max, route.withdrawn) == (800, "It was retired in June.")
+
+
+def test_lengths_may_depend_on_the_resolution() -> None:
+    text = with_more("render_durations_at = { 4k = [10], 720p = { min = 9, max = 10 } }")
+    (route,) = parse_catalogue(text, "models.toml").all()[0].routes
+    assert route.render_durations_s == (5, 10)
+    assert route.render_durations_at == {"4k": (10,), "720p": (9, 10)}
+    (_, fallback) = (
+        parse_catalogue(
+            with_more(f"fallbacks = [{FALLBACK.replace('{', '{ render_durations_at.4k = [10],')}]"), "models.toml"
+        )
+        .all()[0]
+        .routes
+    )
+    assert fallback.render_durations_at == {"4k": (10,)}
 
 
 FALLBACKS_FORM = "must be a list of tables, not"
+COUNT_FORM = "must be a whole number from 1 to 1000000, not"
 SENTENCE_FORM = "must be a sentence of at most 200 characters"
 
 
@@ -301,6 +320,30 @@ SENTENCE_FORM = "must be a sentence of at most 200 characters"
             f"fallbacks = [{FALLBACK.replace('{', '{ refused_aspect_ratios = [],')}]",
             "fallbacks: refused_aspect_ratios: must be a list, each W:H such as '16:9', not []",
         ),
+        (
+            "render_durations_at = [10]",
+            "render_durations_at: must be of the form { 1080p = [8] }, not [10]",
+        ),
+        (
+            "render_durations_at = { wide = [10] }",
+            "render_durations_at: must be of the form { 1080p = [8] }, not {'wide': [10]}",
+        ),
+        (
+            "render_durations_at = { 4k = [8] }",
+            "render_durations_at: the longest, 8, is shorter than the longest of durations, 10",
+        ),
+        (
+            "render_durations_at = { 4k = [10, 8] }",
+            "render_durations_at: must be ascending, without repeats",
+        ),
+        (
+            f"fallbacks = [{FALLBACK.replace('{', '{ render_durations_at = 3,')}]",
+            "fallbacks: render_durations_at: must be of the form { 1080p = [8] }, not 3",
+        ),
+        ("prompt_characters_max = 0", f"prompt_characters_max: {COUNT_FORM} 0"),
+        ("prompt_characters_max = 1000001", f"prompt_characters_max: {COUNT_FORM} 1000001"),
+        ("prompt_characters_max = true", f"prompt_characters_max: {COUNT_FORM} True"),
+        ('prompt_characters_max = "800"', f"prompt_characters_max: {COUNT_FORM} '800'"),
         ("withdrawn = true", f"withdrawn: {SENTENCE_FORM}"),
         ('withdrawn = ""', f"withdrawn: {SENTENCE_FORM}"),
         ('withdrawn = "It was\\nretired."', f"withdrawn: {SENTENCE_FORM}"),
@@ -475,6 +518,34 @@ def test_the_shipped_rows_hold_the_documented_lengths_sound_and_ratios() -> None
             assert (model.durations_s, model.duration_default_s) == ((1, 2, 3, 4, 5, 6), 5)
         else:
             assert (model.durations_s, model.duration_default_s) == ((1, 2, 3, 4, 5, 6, 7, 8, 9, 10), 5)
+
+
+def test_the_shipped_rows_go_from_vertex_and_minimax_to_fal_and_from_fal_nowhere() -> None:
+    routes = {model.model_id: [route.provider for route in model.routes] for model in CATALOGUE.all()}
+    assert {model_id: providers for model_id, providers in routes.items() if len(providers) > 1} == {
+        "hailuo-02-512p": ["minimax", "fal"],
+        "hailuo-02-768p": ["minimax", "fal"],
+        "hailuo-02-1080p": ["minimax", "fal"],
+        "veo-3-fast": ["vertex", "fal"],
+        "veo-3": ["vertex", "fal"],
+        "veo-3.1": ["vertex", "fal"],
+        "veo-3.1-fast": ["vertex", "fal"],
+    }
+
+
+def test_the_shipped_rows_say_what_is_withdrawn_and_which_ratios_are_refused() -> None:
+    routes = [(model.model_id, route) for model in CATALOGUE.all() for route in model.routes]
+    assert {model_id: route.withdrawn for model_id, route in routes if route.withdrawn} == {
+        "fal/runway-gen-4": "fal has no endpoint for Runway Gen-4."
+    }
+    assert {model_id: route.refused_aspect_ratios for model_id, route in routes if route.refused_aspect_ratios} == {
+        "fal/luma-ray-2": ("1:1",),
+        "fal/hailuo-02": ("9:16",),
+    }
+    for model in CATALOGUE.all():
+        for route in model.routes:
+            assert set(route.refused_aspect_ratios) < set(model.aspect_ratios)
+            assert set(route.render_durations_at) <= set(model.resolutions)
 
 
 def test_every_figure_of_the_shipped_file_has_a_source_where_it_stands() -> None:

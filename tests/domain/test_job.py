@@ -26,6 +26,7 @@ from reelgate_server.domain.events import (
 from reelgate_server.domain.ids import ProviderName
 from reelgate_server.domain.job import Job, apply, extend, fold
 from reelgate_server.domain.lifecycle import JobState
+from reelgate_server.domain.spec import InlineImage
 from tests.domain.builders import (
     ACCOUNT_ID,
     EVENTS,
@@ -187,6 +188,21 @@ def test_a_job_has_ended_in_the_four_ends_only() -> None:
     assert ended == {"succeeded", "failed", "cancelled", "expired"}
     assert {state for state in JobState if a_job(state).end_time == NOW} == ended
     assert {state for state in JobState if a_job(state).end_time is None} == set(JobState) - ended
+
+
+def test_every_end_without_a_video_says_why_and_nothing_else_does() -> None:
+    assert {state.value: text for state in JobState if (text := a_job(state).failure_text) is not None} == {
+        "failed": "The provider refused to render this content.",
+        "cancelled": "The job was cancelled.",
+        "expired": "The job did not end before its deadline.",
+    }
+
+
+def test_a_job_begins_with_an_image_at_an_address_or_with_one_that_came_along() -> None:
+    image = InlineImage(sha256="ab" * 32, content_type="image/png")
+    assert not a_spec().has_image
+    assert a_spec(image_url="https://images.test/a.png").has_image
+    assert a_spec(image=image).has_image
 
 
 @pytest.mark.parametrize("end", [Cancelled, Expired])

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from hashlib import sha256
 
 import structlog
@@ -10,7 +9,7 @@ import structlog
 from reelgate_server.app.order import image_name
 from reelgate_server.app.providers import Providers
 from reelgate_server.domain.accounts import Caller, Surface
-from reelgate_server.domain.catalogue import Catalogue, Model, Route
+from reelgate_server.domain.catalogue import Catalogue, Model
 from reelgate_server.domain.errors import (
     DomainError,
     FieldViolation,
@@ -26,7 +25,8 @@ from reelgate_server.domain.image_data import ImageDataRefused, is_data_url, par
 from reelgate_server.domain.job import Job, fold
 from reelgate_server.domain.ledger import available_min, opening
 from reelgate_server.domain.pricing import quote
-from reelgate_server.domain.spec import InlineImage, JobRequest, Spec, first_difference, resolve, whole_seconds
+from reelgate_server.domain.routing import able_routes
+from reelgate_server.domain.spec import InlineImage, JobRequest, first_difference, resolve
 from reelgate_server.ports.clock import Clock
 from reelgate_server.ports.entropy import Entropy
 from reelgate_server.ports.feed import JobFeed
@@ -135,7 +135,7 @@ class CreateJob:
         self, caller: Caller, model: Model, request: JobRequest, idempotency_key: str | None
     ) -> tuple[Job, Created]:
         spec = resolve(request, model)
-        routes = _routes_for(spec, self.providers.routes(model))
+        routes = able_routes(spec, self.providers.routes(model))
         # Without routes of its own the model is rendered by the stand-in, as its first provider would.
         first = Fallback(provider=self.providers.stand_in or model.provider, render_duration=spec.render_duration)
         provider, *fallbacks = routes or (first,)
@@ -199,28 +199,6 @@ def take_inline_image(request: JobRequest, surface: Surface) -> tuple[JobRequest
         raise InvalidSpec([FieldViolation("image_url", str(error))]) from None
     image = InlineImage(sha256=sha256(parsed.content).hexdigest(), content_type=parsed.content_type)
     return replace(request, image_url=None, image=image), ImageBytes(parsed.content, parsed.content_type)
-
-
-def _routes_for(spec: Spec, routes: tuple[Route, ...]) -> tuple[Fallback, ...]:
-    """Those routes that render what is asked for, with the length that each is asked for.
-
-    Raises:
-        InvalidSpec: There are routes, and none takes the kind of input, or none renders the ratio.
-    """
-    fitting = [each for each in routes if each.endpoint(has_image=spec.has_image) is not None]
-    if routes and not fitting:
-        need = "is not accepted" if spec.has_image else "is required"
-        description = f"{need} by the provider of model '{spec.model}'"
-        raise InvalidSpec([FieldViolation("image_url", description, is_missing=not spec.has_image)])
-    able = [each for each in fitting if spec.aspect_ratio not in each.refused_aspect_ratios]
-    if routes and not able:
-        description = f"{spec.aspect_ratio} is not rendered by the provider of model '{spec.model}'"
-        raise InvalidSpec([FieldViolation("aspect_ratio", description)])
-    return tuple(Fallback(provider=each.provider, render_duration=_render_duration(spec, each)) for each in able)
-
-
-def _render_duration(spec: Spec, route: Route) -> timedelta:
-    return timedelta(seconds=route.render_duration_s(whole_seconds(spec.clip_duration), spec.resolution))
 
 
 async def _once(content: bytes) -> AsyncIterator[bytes]:

@@ -35,6 +35,8 @@ class Route:
     """The same by resolution, for those at which the provider renders fewer lengths."""
     refused_aspect_ratios: tuple[str, ...] = ()
     """Ratios of the model that this provider does not render."""
+    prompt_characters_max: int | None = None
+    """Unicode code points that the provider takes in a prompt; None if it takes all that we do."""
     withdrawn: str | None = None
     """Why the provider no longer renders the model, as a sentence; None while it does."""
 

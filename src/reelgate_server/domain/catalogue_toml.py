@@ -25,6 +25,8 @@ DEADLINE_SECONDS_MAX = 86_400
 """No deadline is longer than a day; a hold must not outlast anybody's patience."""
 NAME_CHARACTERS_MAX = 100
 SENTENCE_CHARACTERS_MAX = 200
+PROMPT_CHARACTERS_MAX = 1_000_000
+"""No provider documents more; it only keeps out mistakes."""
 
 _REQUIRED = (
     "id",
@@ -41,7 +43,14 @@ _REQUIRED = (
     "deadline_s",
     "typical_render_s",
 )
-_ROUTE_OPTIONAL = ("text_endpoint", "image_endpoint", "render_durations_at", "refused_aspect_ratios", "withdrawn")
+_ROUTE_OPTIONAL = (
+    "text_endpoint",
+    "image_endpoint",
+    "render_durations_at",
+    "refused_aspect_ratios",
+    "prompt_characters_max",
+    "withdrawn",
+)
 _OPTIONAL = (*_ROUTE_OPTIONAL, "fallbacks")
 _FALLBACK_REQUIRED = ("provider", "render_durations")
 
@@ -204,8 +213,16 @@ def _route(row: Mapping[str, object], longest_s: int) -> Route:
         refused_aspect_ratios=_texts(row, "refused_aspect_ratios", _RATIO, _RATIO_FORM)
         if "refused_aspect_ratios" in row
         else (),
+        prompt_characters_max=_characters(row, "prompt_characters_max") if "prompt_characters_max" in row else None,
         withdrawn=_sentence(row, "withdrawn") if "withdrawn" in row else None,
     )
+
+
+def _characters(row: Mapping[str, object], field: str) -> int:
+    value = row[field]
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= PROMPT_CHARACTERS_MAX:
+        return value
+    raise _BrokenField(field=field, what=f"must be a whole number from 1 to {PROMPT_CHARACTERS_MAX}, not {value!r:.80}")
 
 
 def _sentence(row: Mapping[str, object], field: str) -> str:

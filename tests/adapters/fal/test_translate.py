@@ -136,8 +136,8 @@ def test_the_documented_addresses_are_built_of_the_first_two_parts() -> None:
     }
 
 
-def test_what_cannot_be_read_is_quoted_without_the_key() -> None:
+def test_what_cannot_be_read_is_described_and_not_quoted() -> None:
     secret = "0c40a33a1f17b2d1"
     with pytest.raises(ProviderFault) as raised:
         status_of(make_answer(f"<p>{secret}</p>"))
-    assert raised.value.fault.detail == "HTTP 200: not JSON: <p>[secret]</p>"
+    assert raised.value.fault.detail == "HTTP 200: not JSON (no content type, 23 bytes)"

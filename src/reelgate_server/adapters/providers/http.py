@@ -16,11 +16,13 @@ only after the credentials, and whatever looks like a signature in an address, h
 import asyncio
 import json
 import re
+import ssl
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any, Final, NoReturn, Self
 
 import httpx
@@ -340,9 +342,16 @@ def _client(timeout: httpx.Timeout, *, keepalive_count: int) -> httpx.AsyncClien
         timeout=timeout,
         limits=httpx.Limits(max_connections=CONNECTION_COUNT_MAX, max_keepalive_connections=keepalive_count),
         follow_redirects=False,
+        verify=_authorities(),
         # Neither a proxy nor a .netrc of the environment may see or add a credential.
         trust_env=False,
     )
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Whom we believe who a provider is. Read once: it takes as long as ten calls, and there are two clients each."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _build(client: httpx.AsyncClient, method: str, url: str, **request: Any) -> httpx.Request:
