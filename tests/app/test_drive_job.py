@@ -500,17 +500,17 @@ class TestDeadlines:
         self, world: World, ada: Customer
     ) -> None:
         world.media.put_fault_count = 99
-        jobs = [await world.create(ada) for _ in range(2)]
+        job = await world.create(ada)
         await world.run_due()
         world.media.is_down = True
-        assert (await self._expire(world, jobs[0])).state is JobState.EXPIRED
-        assert await due_in(world, jobs[0]) == timedelta(seconds=5)
+        assert (await self._expire(world, job)).state is JobState.EXPIRED
+        assert await due_in(world, job) == timedelta(seconds=5)
         await world.clock.advance(timedelta(minutes=9, seconds=59))
         await world.run_due()
-        assert await due_in(world, jobs[0]) == timedelta(seconds=5)
+        assert await due_in(world, job) == timedelta(seconds=5)
         await world.clock.advance(timedelta(seconds=5))
         await world.run_due()
-        assert await due_in(world, jobs[0]) is None
+        assert await due_in(world, job) is None
 
     async def test_an_ended_job_does_not_expire(self, world: World, ada: Customer) -> None:
         job = await run(world, await world.create(ada))

@@ -246,7 +246,7 @@ def test_fallbacks_become_routes_in_their_order() -> None:
     )
 
 
-def test_the_rows_own_provider_may_have_withdrawn_it_and_refuse_ratios() -> None:
+def test_the_rows_own_provider_may_have_limits_and_have_withdrawn_it() -> None:
     text = with_more(
         'refused_aspect_ratios = ["21:9"]\nprompt_characters_max = 800\nwithdrawn = "It was retired in June."'
     )

@@ -1,4 +1,6 @@
-"""Seeded runs: many jobs over two workers, with faults at every call; the invariants are checked after each step.
+"""Seeded runs: many jobs, two workers and three providers, with faults at every call; checked after each step.
+
+Providers may refuse, fall silent or forget; their webhooks come late, twice, wrong or not at all.
 
 A run that fails prints its seed; `SEED=7 pytest tests/simulation`, or `make simulate SEED=7`, repeats it.
 """
@@ -7,11 +9,13 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from reelgate_server.domain.events import SubmitIntended, SubmitRefused, Submitted
 from tests.simulation.chaos import Chaos
 
 SEED_COUNT = 40
@@ -19,8 +23,29 @@ STEP_COUNT = 80
 SEEDS = [int(os.environ["SEED"])] if os.environ.get("SEED") else list(range(1, SEED_COUNT + 1))
 
 
+TURNS = (
+    "SubmitRefused",
+    "SubmitUnanswered",
+    "Announced",
+    "Progressed",
+    "an image",
+    "a second unanswered submit",
+    "the next provider",
+    "found by its webhook",
+    "webhook about a task that is not ours",
+    "told to stop",
+    "cannot be stopped; its result is discarded",
+    "drive failed",
+    "drive interrupted by the store",
+    "The provider has lost the job.",
+    "The provider refused to render this content.",
+    "The provider did not confirm that it took the job; it was not sent again.",
+)
+"""What should have happened in some run; a run in which it cannot happen shows nothing."""
+
+
 @pytest.fixture(autouse=True)
-def _quiet() -> Iterator[list[Any]]:
+def logs() -> Iterator[list[Any]]:
     """Keep the log of a run to itself."""
     with capture_logs() as entries:
         yield entries
@@ -47,13 +72,21 @@ def test_a_seed_repeats_itself() -> None:
     assert len(first) > 100
 
 
-async def test_the_runs_reach_every_end() -> None:
+async def test_the_runs_reach_every_end_and_whatever_leads_there(logs: list[Any]) -> None:
     ends: Counter[str] = Counter()
-    events: Counter[str] = Counter()
-    for seed in range(1, 6):
+    turns: Counter[str] = Counter()
+    for seed in range(1, 9):
         chaos = Chaos(seed)
         await chaos.run(STEP_COUNT)
-        ends.update(job.state.value for job in await chaos.invariants.jobs())
-        events.update(name for name, _ in await chaos.trace())
+        for job in await chaos.invariants.jobs():
+            ends[job.state.value] += 1
+            turns[job.failure_text or "no failure"] += 1
+            turns["an image"] += job.spec.image is not None
+            turns["a second unanswered submit"] += job.unanswered_count == 2
+            for before, after in pairwise(each.event for each in await chaos.store.events_after(job.job_id, 0)):
+                turns[type(after).__name__] += 1
+                turns["the next provider"] += isinstance(after, SubmitRefused) and after.next is not None
+                turns["found by its webhook"] += isinstance(after, Submitted) and not isinstance(before, SubmitIntended)
+    turns.update(str(entry.get("end", entry["event"])) for entry in logs)
     assert set(ends) == {"succeeded", "failed", "cancelled", "expired"}
-    assert {"SubmitRefused", "SubmitUnanswered", "Progressed"} <= set(events)
+    assert [turn for turn in TURNS if not turns[turn]] == []
