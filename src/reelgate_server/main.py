@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from importlib.resources import files
@@ -14,7 +14,6 @@ from reelgate_server import logs
 from reelgate_server.adapters.clock import SystemClock
 from reelgate_server.adapters.entropy import SystemEntropy
 from reelgate_server.adapters.feed.local import LocalFeed
-from reelgate_server.adapters.images import HttpImageSource
 from reelgate_server.adapters.media.directory import DirectoryMediaStore
 from reelgate_server.adapters.metrics import PrometheusMetrics
 from reelgate_server.adapters.providers.local.provider import NAME as LOCAL
@@ -32,16 +31,15 @@ from reelgate_server.app.record import Recorder
 from reelgate_server.app.submit_job import SubmitJob
 from reelgate_server.app.watch_job import WatchJob
 from reelgate_server.app.worker import Worker
+from reelgate_server.checkup import check_providers
 from reelgate_server.cli.app import build_cli
-from reelgate_server.cli.operations import CredentialReport, ProviderReport
+from reelgate_server.cli.operations import ProviderReport
 from reelgate_server.cli.refusals import Refusal
 from reelgate_server.config import Settings
 from reelgate_server.domain.catalogue import Catalogue
 from reelgate_server.domain.catalogue_toml import extend, parse_catalogue
-from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
-from reelgate_server.domain.ids import PlanName, ProviderName
-from reelgate_server.ports.provider import Provider
-from reelgate_server.wiring import OpenableProvider, open_providers, provider_builders
+from reelgate_server.domain.ids import PlanName
+from reelgate_server.wiring import open_providers
 
 SUBMIT_LIMIT = timedelta(seconds=25)
 """How long a stopping server waits for submits under way, at most. An adapter's own limit is 20 s."""
@@ -216,32 +214,6 @@ async def _run(settings: Settings, server: Server, worker: Worker, watch: WatchJ
         await asyncio.wait([driving], timeout=SUBMIT_LIMIT.total_seconds())
         driving.cancel()
     log.info("stopped")
-
-
-async def check_providers(settings: Settings) -> list[ProviderReport]:
-    """Check every credential of every configured provider, all at once; see `Operations`."""
-    builders = provider_builders(settings, HttpImageSource())
-    return await asyncio.gather(*(_check_provider(name, build) for name, build in builders.items()))
-
-
-async def _check_provider(name: ProviderName, build: Callable[[], OpenableProvider]) -> ProviderReport:
-    try:
-        async with build() as provider:
-            reports = await asyncio.gather(
-                *(_check_credential(provider, credential) for credential in provider.credentials or (None,))
-            )
-    except (OSError, ValueError) as error:
-        fault = Fault(kind=FaultKind.INVALID, detail=str(error))
-        reports = [CredentialReport(credential=None, fault=fault)]
-    return ProviderReport(provider=name, credentials=tuple(reports))
-
-
-async def _check_credential(provider: Provider, credential: str | None) -> CredentialReport:
-    try:
-        await provider.check(credential)
-    except ProviderFault as error:
-        return CredentialReport(credential=credential, fault=error.fault)
-    return CredentialReport(credential=credential, fault=None)
 
 
 class Operations:

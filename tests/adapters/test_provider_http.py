@@ -8,14 +8,9 @@ from typing import Any
 
 import pytest
 
-from reelgate_server.adapters.providers.http import (
-    Answer,
-    ProviderHttp,
-    is_maybe_accepted_status,
-    kind_of_status,
-    read_retry_after,
-    redact,
-)
+from reelgate_server.adapters.providers.answer import Answer, is_maybe_accepted_status, kind_of_status, read_retry_after
+from reelgate_server.adapters.providers.http import ProviderHttp
+from reelgate_server.adapters.redact import redact
 from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -232,6 +232,7 @@ class TestCatalogue:
                 a_model(surfaces=frozenset({Surface.KYMA}), has_audio=True),
                 a_plan(markup=Decimal("1.35"), fx=Decimal(20), currency="MXN"),
                 Availability.AVAILABLE,
+                ("16:9", "1:1"),
             )
         )
         assert shown == {
@@ -240,7 +241,7 @@ class TestCatalogue:
             "provider": "fal",
             "clip_durations": ["5s", "6s", "7s", "8s", "9s", "10s"],
             "default_clip_duration": "5s",
-            "aspect_ratios": ["16:9", "9:16", "1:1"],
+            "aspect_ratios": ["16:9", "1:1"],
             "resolutions": ["720p", "1080p"],
             "audio": True,
             "image_input": "IMAGE_INPUT_OPTIONAL",
@@ -252,7 +253,7 @@ class TestCatalogue:
     @pytest.mark.parametrize("image_input", ImageInput)
     @pytest.mark.parametrize("availability", Availability)
     def test_every_kind_of_model_has_a_view(self, image_input: ImageInput, availability: Availability) -> None:
-        shown = to_json(convert.to_model(a_model(image_input=image_input), a_plan(), availability))
+        shown = to_json(convert.to_model(a_model(image_input=image_input), a_plan(), availability, ("16:9",)))
         assert shown["image_input"] == f"IMAGE_INPUT_{image_input.name}"
         assert shown["availability"] == f"AVAILABILITY_{availability.name}"
 

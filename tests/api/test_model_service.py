@@ -51,6 +51,13 @@ class TestListModels:
         model = (await _models(api, kyma))["seedance-2-pro"]
         assert (model.price_per_second_micros, model.currency) == (409_590, "USD")
 
+    async def test_ratios_that_nobody_renders_here_are_left_out(self, api: Api, ada: Customer) -> None:
+        assert (await _models(api, ada))["fal/luma-ray-2"].aspect_ratios == ["16:9", "9:16"]
+        world = World(providers=[FakeProvider("local")], stand_in="local")
+        ada = await world.join()
+        async with serving(world) as simulated:
+            assert (await _models(simulated, ada))["fal/luma-ray-2"].aspect_ratios == ["16:9", "9:16", "1:1"]
+
     async def test_a_model_that_its_provider_has_withdrawn_is_unavailable(self, api: Api, ada: Customer) -> None:
         assert (await _models(api, ada))["fal/runway-gen-4"].availability == 3
 

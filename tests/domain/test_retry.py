@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from reelgate_server.domain.accounts import AmbiguousSubmit
 from reelgate_server.domain.events import FailureCode, JobFailure
+from reelgate_server.domain.failures import failure_of
 from reelgate_server.domain.faults import Fault, FaultKind
 from reelgate_server.domain.retry import (
     AskNext,
@@ -17,7 +18,6 @@ from reelgate_server.domain.retry import (
     SubmitTries,
     after_submit_fault,
     back_off,
-    failure_of,
 )
 from tests.domain.builders import NOW
 

@@ -47,6 +47,7 @@ class FakeProvider:
         poll_after: timedelta | None = None,
         first_poll_after: timedelta | None = timedelta(),
         announces_tasks: bool = False,
+        takes_image_bytes: bool = False,
         can_cancel: bool = True,
     ) -> None:
         """Write the script.
@@ -60,6 +61,7 @@ class FakeProvider:
             poll_after: Wished for in every answer of a running task.
             first_poll_after: Wished for when a task is taken; at once unless told otherwise.
             announces_tasks: It says so; the test sends the webhook.
+            takes_image_bytes: It says so.
             can_cancel: A running task ends when it is cancelled. Otherwise the fake says that it knows no cancel.
         """
         self._name = ProviderName(name)
@@ -70,6 +72,7 @@ class FakeProvider:
         self.poll_after = poll_after
         self.first_poll_after = first_poll_after
         self.announces_tasks = announces_tasks
+        self.takes_image_bytes = takes_image_bytes
         self.can_cancel = can_cancel
         self.credentials: Sequence[str] = ()
         self.submit_faults: list[Fault] = []

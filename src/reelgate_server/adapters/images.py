@@ -27,7 +27,7 @@ import httpcore
 import httpx
 
 from reelgate_server.adapters.addresses import Address, is_public
-from reelgate_server.adapters.providers.http import redact
+from reelgate_server.adapters.redact import redact
 from reelgate_server.domain.image_data import sniff
 from reelgate_server.ports.images import ImageUnavailable
 from reelgate_server.ports.provider import ImageBytes

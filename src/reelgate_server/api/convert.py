@@ -1,7 +1,7 @@
 """Between the native messages and the domain. Pure; each field is converted in one place."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, Final, assert_never
@@ -203,8 +203,10 @@ def from_state(state: int) -> frozenset[JobState] | None:
     return frozenset(each for each, seen in STATE.items() if seen == state)
 
 
-def to_model(model: Model, plan: Plan, availability: Availability) -> model_service_pb2.Model:
-    """A model, priced for an account."""
+def to_model(
+    model: Model, plan: Plan, availability: Availability, aspect_ratios: Sequence[str]
+) -> model_service_pb2.Model:
+    """A model, priced for an account, with the ratios that somebody renders here."""
     per_second = price(timedelta(seconds=1), model, plan)
     return model_service_pb2.Model(
         model=model.model_id,
@@ -212,7 +214,7 @@ def to_model(model: Model, plan: Plan, availability: Availability) -> model_serv
         provider=model.provider,
         clip_durations=[Duration(seconds=each) for each in model.durations_s],
         default_clip_duration=Duration(seconds=model.duration_default_s),
-        aspect_ratios=model.aspect_ratios,
+        aspect_ratios=aspect_ratios,
         resolutions=model.resolutions,
         audio=model.has_audio,
         image_input=_IMAGE_INPUT[model.image_input],

@@ -9,6 +9,7 @@ import structlog
 from reelgate_server.domain.events import Task
 from reelgate_server.domain.faults import ProviderFault
 from reelgate_server.domain.job import Job
+from reelgate_server.domain.quotation import fault_without_quotations
 from reelgate_server.ports.metrics import Metrics
 from reelgate_server.ports.provider import Provider
 
@@ -30,13 +31,14 @@ class ProviderCalls:
         """Await a call to the job's provider.
 
         Raises:
-            ProviderFault: The call's own, noted.
+            ProviderFault: The call's own, noted; its detail repeats nothing of the prompt.
         """
         try:
             answer = await call
         except ProviderFault as error:
-            self.note_failure(job, operation, error)
-            raise
+            fault = ProviderFault(fault_without_quotations(error.fault, job.spec.prompt))
+            self.note_failure(job, operation, fault)
+            raise fault from error
         self.note_success(job, operation)
         return answer
 
@@ -57,7 +59,7 @@ class ProviderCalls:
     def note_failure(self, job: Job, operation: str, error: Exception) -> None:
         """Count a call that failed, and log the provider's own account of it, from which secrets have been struck."""
         fault = error.fault if isinstance(error, ProviderFault) else None
-        kind = fault.kind.value if fault else "storage"
+        kind = fault.kind.value if fault else "deadline" if isinstance(error, TimeoutError) else "storage"
         self.metrics.count_call(job.provider, operation, kind)
         log.warning(
             "provider call failed",
@@ -67,5 +69,5 @@ class ProviderCalls:
             operation=operation,
             fault=kind,
             is_maybe_accepted=fault.is_maybe_accepted if fault else False,
-            detail=fault.detail if fault else str(error) or "timeout",
+            detail=fault.detail if fault else str(error),
         )

@@ -11,7 +11,6 @@ from reelgate_server.app.providers import Providers
 from reelgate_server.domain.accounts import Caller, Surface
 from reelgate_server.domain.catalogue import Catalogue, Model
 from reelgate_server.domain.errors import (
-    DomainError,
     FieldViolation,
     IdempotencyKeyReused,
     InvalidRequest,
@@ -73,7 +72,8 @@ class CreateJob:
     ) -> CreateOutcome:
         """Create a job, or answer with the one that the same idempotency key made.
 
-        Idempotency comes first, before any other rule; then the model, the spec, and last the balance.
+        Idempotency comes first, before any other rule but that a `data:` URL can be read; then the model, the spec, and
+        last the balance.
 
         Args:
             caller: Who asks and pays.
@@ -164,13 +164,12 @@ class CreateJob:
             return await self.store.create_job(job, event, opening(job), available_min=available_min(job))
         name = image_name(job, job.spec.image)
         await self.media.put(name, _once(image.content), image.content_type)
-        stored = None
         try:
             stored = await self.store.create_job(job, event, opening(job), available_min=available_min(job))
-        except DomainError as error:
-            # A store that could not answer may have recorded the job all the same.
-            if isinstance(error, StoreUnavailable):
-                raise
+        except StoreUnavailable:
+            # The job may have been recorded all the same.
+            raise
+        except BaseException:
             await self._forget(name)
             raise
         if stored.job_id != job.job_id:

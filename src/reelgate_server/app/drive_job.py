@@ -15,17 +15,18 @@ import structlog
 
 from reelgate_server.app.calls import ProviderCalls
 from reelgate_server.app.following import Following
-from reelgate_server.app.order import video_name
+from reelgate_server.app.order import image_name, video_name
 from reelgate_server.app.providers import Providers
 from reelgate_server.app.record import Recorder
 from reelgate_server.app.submit_job import SubmitJob
 from reelgate_server.domain.decide import Expire, Fail, RecordProgress, RecordRendered, RecordStored
 from reelgate_server.domain.errors import MediaUnavailable
-from reelgate_server.domain.events import FailureCode, JobFailure, Task
+from reelgate_server.domain.events import Task
+from reelgate_server.domain.failures import failure_of
 from reelgate_server.domain.faults import FaultKind, ProviderFault
 from reelgate_server.domain.job import Job
 from reelgate_server.domain.lifecycle import JobState
-from reelgate_server.domain.retry import failure_of
+from reelgate_server.domain.quotation import failure_without_quotations
 from reelgate_server.ports.entropy import Entropy
 from reelgate_server.ports.media import MediaStore
 from reelgate_server.ports.provider import Provider, TaskDone, TaskFailed, TaskRunning
@@ -82,30 +83,24 @@ class DriveJob:
             return job, await self._clean_up(job, provider)
         if now >= job.expire_time:
             return await self.recorder.record(job, Expire()), now
-        if provider is None:
-            return await self._without_provider(job)
         match job.state:
             case JobState.PENDING if job.retry_time is not None and job.retry_time > now:
                 return job, min(job.retry_time, job.expire_time)
             case JobState.PENDING | JobState.SUBMITTING:
                 return await self.submit(job, provider)
-            case JobState.PROCESSING:
-                return await self._poll(job, provider)
-            case JobState.STORING:
-                return await self._copy(job, provider)
+            case JobState.PROCESSING | JobState.STORING:
+                return await self._follow(job, provider)
             case JobState.SUCCEEDED | JobState.FAILED | JobState.CANCELLED | JobState.EXPIRED:
                 return job, None
             case _:
                 assert_never(job.state)
 
-    async def _without_provider(self, job: Job) -> tuple[Job, datetime | None]:
-        """The provider is not configured here. What it has taken may be had once it is again; nothing else can be."""
-        if job.task is not None:
+    async def _follow(self, job: Job, provider: Provider | None) -> tuple[Job, datetime | None]:
+        if provider is None:
+            # What it has taken may be had once it is configured again.
             log.warning("provider is not configured", job=job.job_id, provider=job.provider)
             return job, min(self.recorder.clock.now() + ABSENCE_INTERVAL, job.expire_time)
-        message = "The provider is no longer configured on this server."
-        failure = JobFailure(code=FailureCode.PROVIDER_ERROR, message=message)
-        return await self.recorder.record(job, Fail(failure)), None
+        return await (self._copy(job, provider) if job.state is JobState.STORING else self._poll(job, provider))
 
     async def _poll(self, job: Job, provider: Provider) -> tuple[Job, datetime | None]:
         task = _task_of(job)
@@ -125,7 +120,8 @@ class DriveJob:
                 return await self.recorder.record(job, RecordRendered(state.source_url)), now
             case TaskFailed():
                 self.following.note_answer(job.job_id)
-                return await self.recorder.record(job, Fail(state.failure)), None
+                failure = failure_without_quotations(state.failure, job.spec.prompt)
+                return await self.recorder.record(job, Fail(failure)), now
             case _:
                 assert_never(state)
 
@@ -133,13 +129,13 @@ class DriveJob:
         self, job: Job, provider: Provider, error: ProviderFault
     ) -> tuple[Job, datetime | None]:
         """No bad poll says anything of the task; that there is no such task, said thrice in a row, does."""
-        unknown_count = self.following.note_failure(job.job_id, is_unknown=_is_lost(error))
+        now = self.recorder.clock.now()
+        unknown_count = self.following.note_failure(job.job_id, now, is_unknown=_is_lost(error))
         if _is_lost(error) and provider.is_idempotent:
             await self.submit.again(job, provider)
         elif unknown_count >= UNKNOWN_COUNT_MAX:
             self.following.note_answer(job.job_id)
-            return await self.recorder.record(job, Fail(failure_of(error.fault))), None
-        now = self.recorder.clock.now()
+            return await self.recorder.record(job, Fail(failure_of(error.fault))), now
         return job, self.following.next_look(job, now, self.entropy.draw(), wish=error.fault.retry_after)
 
     async def _copy(self, job: Job, provider: Provider) -> tuple[Job, datetime | None]:
@@ -157,17 +153,21 @@ class DriveJob:
             wish = error.fault.retry_after if isinstance(error, ProviderFault) else None
             return job, min(self.recorder.clock.now() + max(RETRY_INTERVAL, wish or RETRY_INTERVAL), job.expire_time)
         self.calls.note_success(job, "copy")
-        return await self.recorder.record(job, RecordStored(media)), None
+        return await self.recorder.record(job, RecordStored(media)), self.recorder.clock.now()
 
     async def _clean_up(self, job: Job, provider: Provider | None) -> datetime | None:
-        """Leave nothing behind for a job that ended without a video. Return when to try again; None if it is done."""
+        """Leave nothing behind that nobody wants. Return when to try again; None if it is done."""
         if not job.wants_driving:
             return None
-        is_done = provider is None or await self.calls.cancel(job, _task_of(job), provider)
-        if job.source_url is not None:
+        names = [image_name(job, job.spec.image)] if job.spec.image is not None else []
+        is_done = True
+        if job.is_abandoned:
+            is_done = provider is None or await self.calls.cancel(job, _task_of(job), provider)
             # A copy may have been published just before the deadline; nobody has paid for it.
+            names += [video_name(job)] if job.source_url is not None else []
+        for name in names:
             try:
-                await self.media.delete(video_name(job))
+                await self.media.delete(name)
             except MediaUnavailable:
                 is_done = False
         now = self.recorder.clock.now()

@@ -1,4 +1,8 @@
-"""What one process remembers of the tasks it follows. All of it may be lost: it only chooses when to look."""
+"""What one process remembers of the tasks it follows. All of it may be lost, at the price of some looks more.
+
+Several processes may take turns at one job, and none knows what the others were answered. That a look says "no such
+task" only counts as one in a row if no other process can have looked since the one before.
+"""
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
@@ -22,6 +26,10 @@ class _Trouble:
     failure_count: int = 0
     unknown_count: int = 0
     """The last of them at which the provider said that it has no such task."""
+    look_time: datetime | None = None
+    """When this process chose to look next."""
+    patience: timedelta = timedelta()
+    """How much later than that the look may come, with no other process having looked in between."""
 
 
 @dataclass(slots=True)
@@ -51,13 +59,17 @@ class Following:
         interval = next_look(
             elapsed=elapsed, earliest=self._earliest_end(job), draw=draw, failure_count=trouble.failure_count
         )
-        # What a provider asks for after a failure is the least.
-        return min(now + max(interval, wish or interval), job.expire_time)
+        if wish:
+            # What a provider asks for after a failure is the least, but for a last look before the deadline.
+            interval = max(interval, min(wish, (job.expire_time - now) / 2))
+        trouble.look_time, trouble.patience = now + interval, interval / 2
+        return min(now + interval, job.expire_time)
 
     def note_end(self, job: Job, now: datetime) -> None:
         """Remember how long a render took, and forget its troubles."""
         self._troubles.pop(job.job_id, None)
-        if job.submit_time is not None:
+        # Of a task that we only learnt of by its announcement, nobody knows when it began.
+        if job.submit_time is not None and not job.unanswered_count:
             latest = self._observed.setdefault((job.spec.model, job.provider), deque(maxlen=OBSERVED_COUNT_MAX))
             latest.append(now - job.submit_time)
 
@@ -65,11 +77,12 @@ class Following:
         """A look was answered."""
         self._troubles.pop(job_id, None)
 
-    def note_failure(self, job_id: JobId, *, is_unknown: bool) -> int:
+    def note_failure(self, job_id: JobId, now: datetime, *, is_unknown: bool) -> int:
         """A look failed.
 
         Args:
             job_id: Whose.
+            now: When.
             is_unknown: The provider said definitely that it has no such task.
 
         Returns:
@@ -79,6 +92,8 @@ class Following:
         self._troubles.move_to_end(job_id)
         if len(self._troubles) > TROUBLED_COUNT_MAX:
             self._troubles.popitem(last=False)
+        if trouble.look_time is not None and now > trouble.look_time + trouble.patience:
+            trouble.unknown_count = 0
         trouble.failure_count += 1
         trouble.unknown_count = trouble.unknown_count + 1 if is_unknown else 0
         return trouble.unknown_count

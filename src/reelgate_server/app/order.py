@@ -22,15 +22,17 @@ def image_name(job: Job, image: InlineImage) -> str:
 
 
 def order_of(job: Job, catalogue: Catalogue, image: FirstFrame | None = None) -> RenderOrder:
-    """The order of a job, by the present row of its model; without an endpoint if that has left the catalogue.
+    """The order of a job, by the present row of its model; without an endpoint if the row or its route has gone.
 
     Args:
         job: Whose provider is asked.
-        catalogue: Knows what the provider calls the model. A stand-in is told what the model's own provider is.
+        catalogue: Knows what the provider calls the model. A stand-in is told what the model's first provider would be.
         image: The first frame, if there is one.
     """
     model = catalogue.row(job.spec.model)
-    route = (model.route(job.provider) or model.routes[0]) if model else None
+    route = model.route(job.provider) if model else None
+    if model is not None and job.is_simulated:
+        route = model.routes[0]
     endpoint = route.endpoint(has_image=job.spec.has_image) if route else None
     return RenderOrder(
         job_id=job.job_id,

@@ -46,6 +46,12 @@ class Providers:
             raise ModelUnavailable(model.model_id, self._withdrawn(model))
         return self._living(model)
 
+    def aspect_ratios(self, model: Model) -> tuple[str, ...]:
+        """Those of the model's ratios that somebody renders here."""
+        living = self._living(model)
+        refused = [set(each.refused_aspect_ratios) for each in living]
+        return tuple(each for each in model.aspect_ratios if not living or any(each not in some for some in refused))
+
     def find(self, name: ProviderName) -> Provider | None:
         """The provider of this name; None when the operator has since removed it."""
         return self.configured.get(name)

@@ -70,7 +70,7 @@ class ReceiveWebhook:
         job = await self.recorder.store.load_job(JobId(job_id))
         if job.provider != provider:
             raise JobNotFound(job_id)
-        if job.task is None and job.state in {JobState.PENDING, JobState.SUBMITTING} and job.attempt_count:
+        if _may_have_lost_an_answer(job):
             await self._recover(job, task_id, receiver)
         else:
             await self.recorder.record_latest(job.job_id, RecordAnnounced(task_id))
@@ -93,3 +93,8 @@ class ReceiveWebhook:
             await self.recorder.record_latest(job.job_id, RecordAnnounced(task_id))
         else:
             log.info("task recovered by webhook", job=job.job_id, provider=job.provider, task=task_id)
+
+
+def _may_have_lost_an_answer(job: Job) -> bool:
+    is_unanswered = job.state is JobState.SUBMITTING or (job.state is JobState.PENDING and job.unanswered_count > 0)
+    return is_unanswered and job.task is None

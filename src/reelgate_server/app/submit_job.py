@@ -19,11 +19,11 @@ from reelgate_server.domain.catalogue import Catalogue
 from reelgate_server.domain.decide import Fail, IntendSubmit, RecordSubmitFault, RecordSubmitted
 from reelgate_server.domain.errors import MediaNotFound, MediaUnavailable, StoreUnavailable
 from reelgate_server.domain.events import Task
+from reelgate_server.domain.failures import failure_of
 from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
 from reelgate_server.domain.ids import JobId
 from reelgate_server.domain.job import Job
 from reelgate_server.domain.lifecycle import JobState
-from reelgate_server.domain.retry import failure_of
 from reelgate_server.ports.entropy import Entropy
 from reelgate_server.ports.media import MediaStore
 from reelgate_server.ports.provider import FirstFrame, Provider
@@ -51,8 +51,12 @@ class SubmitJob:
     under_way: set[JobId] = field(default_factory=set)
     """Jobs whose submit is under way. To interrupt one would leave it open whether the provider took the task."""
 
-    async def __call__(self, job: Job, provider: Provider) -> tuple[Job, datetime | None]:
+    async def __call__(self, job: Job, provider: Provider | None) -> tuple[Job, datetime | None]:
         """Submit a job that is `PENDING`, or take up an interrupted submit of one that is `SUBMITTING`.
+
+        Args:
+            job: In one of these states.
+            provider: The job's; None if it is not configured here, which is as if it were down.
 
         Returns:
             The job after it, and when it wants driving again.
@@ -61,9 +65,17 @@ class SubmitJob:
             SequenceConflict: Another writer was first; a task made meanwhile is stopped unless it is wanted.
             StoreUnavailable: The outcome could not be recorded.
         """
-        if job.state is JobState.SUBMITTING and not provider.is_idempotent:
+        if job.state is JobState.SUBMITTING and (provider is None or not provider.is_idempotent):
             fault = Fault(kind=FaultKind.TIMEOUT, is_maybe_accepted=True, detail="interrupted while submitting")
             return await self._record_fault(job, provider, fault)
+        if provider is None:
+            fault = Fault(kind=FaultKind.UNAVAILABLE, detail="the provider is not configured on this server")
+            return await self._record_fault(await self.recorder.record(job, IntendSubmit()), provider, fault)
+        if not order_of(job, self.catalogue).endpoint:
+            fault = Fault(
+                kind=FaultKind.INVALID, detail="the catalogue no longer says what the provider calls the model"
+            )
+            return await self.recorder.record(job, Fail(failure_of(fault))), self.recorder.clock.now()
         try:
             image = await load_image(job, self.media)
         except MediaUnavailable:
@@ -71,7 +83,7 @@ class SubmitJob:
             return job, min(self.recorder.clock.now() + IMAGE_INTERVAL, job.expire_time)
         except MediaNotFound:
             fault = Fault(kind=FaultKind.IMAGE_UNUSABLE, detail="the image that came with the request is gone")
-            return await self.recorder.record(job, Fail(failure_of(fault))), None
+            return await self.recorder.record(job, Fail(failure_of(fault))), self.recorder.clock.now()
         # From the intent on: once that is recorded, nobody can tell any more that nothing was sent.
         self.under_way.add(job.job_id)
         try:
@@ -106,8 +118,9 @@ class SubmitJob:
             return job, min(now + accepted.poll_after, job.expire_time)
         return job, self.following.next_look(job, now, self.entropy.draw())
 
-    async def _record_fault(self, job: Job, provider: Provider, fault: Fault) -> tuple[Job, datetime | None]:
-        command = RecordSubmitFault(fault, self.entropy.draw(), is_announced=provider.announces_tasks)
+    async def _record_fault(self, job: Job, provider: Provider | None, fault: Fault) -> tuple[Job, datetime | None]:
+        is_announced = provider is not None and provider.announces_tasks
+        command = RecordSubmitFault(fault, self.entropy.draw(), is_announced=is_announced)
         return await self.recorder.record(job, command), self.recorder.clock.now()
 
     async def _record_accepted(self, job: Job, task: Task) -> Job:

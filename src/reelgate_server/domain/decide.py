@@ -157,7 +157,7 @@ def _is_task(job: Job, task_id: str) -> bool:
 def _after_submit_fault(job: Job, command: RecordSubmitFault, now: datetime) -> tuple[JobEvent, ...]:
     fault = command.fault
     tries = SubmitTries(
-        attempt=job.attempt_count,
+        attempt=job.attempt_count - job.throttled_count,
         unanswered_count=job.unanswered_count,
         has_fallback=bool(job.fallbacks),
         is_announced=command.is_announced,
@@ -171,7 +171,7 @@ def _after_submit_fault(job: Job, command: RecordSubmitFault, now: datetime) -> 
         case AskNext():
             return (SubmitRefused(event_time=now, fault=fault, retry_time=now, next=job.fallbacks[0]),)
         case AwaitAnnouncement():
-            return (SubmitUnanswered(event_time=now, fault=fault, retry_time=job.expire_time),)
+            return (fact(event_time=now, fault=fault, retry_time=job.expire_time),)
         case GiveUp():
             return (
                 fact(event_time=now, fault=fault, retry_time=now),

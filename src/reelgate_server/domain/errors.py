@@ -76,7 +76,7 @@ class ModelNotFound(DomainError):
 
 
 class ModelUnavailable(DomainError):
-    """The model is in the catalogue, but its provider is not configured on this server."""
+    """The model is in the catalogue, but nobody renders it here: no provider is configured, or it was withdrawn."""
 
     def __init__(self, model_id: ModelId, reason: str | None = None) -> None:
         """Name the model, and why it is not available, as a sentence that is safe to show."""

@@ -27,6 +27,7 @@ from reelgate_server.domain.events import (
     SubmitUnanswered,
     Task,
 )
+from reelgate_server.domain.faults import FaultKind
 from reelgate_server.domain.ids import AccountId, JobId, KeyId, ProviderName
 from reelgate_server.domain.lifecycle import TERMINAL, JobState, next_state
 from reelgate_server.domain.pricing import Quote
@@ -60,6 +61,8 @@ class Job:
     """Who is asked if `provider` surely does not take it, in order."""
     attempt_count: int = 0
     """Submits begun."""
+    throttled_count: int = 0
+    """Of these, those that a provider put off because there were too many."""
     unanswered_count: int = 0
     """Submits that the provider may have accepted without our knowing."""
     retry_time: datetime | None = None
@@ -86,9 +89,16 @@ class Job:
 
     @property
     def wants_driving(self) -> bool:
-        """A driver has something to do: the job has not ended, or its task may still be running for nobody."""
-        is_abandoned = self.state in {JobState.CANCELLED, JobState.EXPIRED} and self.task is not None
-        return is_abandoned or not self.is_terminal
+        """A driver has something to do: the job has not ended, or it has left something behind.
+
+        That is a task that may still be running for nobody, or the bytes of a first frame.
+        """
+        return not self.is_terminal or self.is_abandoned or self.spec.image is not None
+
+    @property
+    def is_abandoned(self) -> bool:
+        """The job ended while its provider had the task."""
+        return self.state in {JobState.CANCELLED, JobState.EXPIRED} and self.task is not None
 
     @property
     def failure_text(self) -> str | None:
@@ -138,7 +148,8 @@ def apply(job: Job | None, event: JobEvent) -> Job:
         case Submitted():
             return replace(job, task=event.task, submit_time=event.event_time, retry_time=None)
         case SubmitRefused():
-            return _move_on(replace(job, retry_time=event.retry_time), event.next)
+            throttled_count = job.throttled_count + (event.fault.kind is FaultKind.THROTTLED)
+            return _move_on(replace(job, retry_time=event.retry_time, throttled_count=throttled_count), event.next)
         case SubmitUnanswered():
             return replace(job, retry_time=event.retry_time, unanswered_count=job.unanswered_count + 1)
         case Announced():

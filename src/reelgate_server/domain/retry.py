@@ -6,12 +6,16 @@ from typing import assert_never
 
 from reelgate_server.domain.accounts import AmbiguousSubmit
 from reelgate_server.domain.events import FailureCode, JobFailure
+from reelgate_server.domain.failures import failure_of
 from reelgate_server.domain.faults import Fault, FaultKind
 
 SUBMIT_ATTEMPT_COUNT_MAX = 5
 """Submits of one job. With the delays below the last comes about 15 seconds after the first."""
 BACK_OFF_FIRST = timedelta(seconds=1)
 """Mean delay before the second try."""
+THROTTLED_PAUSE = timedelta(seconds=20)
+"""Before the next try where a provider that throttles us does not say when; such limits are by the minute. How often
+this happens is bounded by the job's deadline alone."""
 BACK_OFF_MAX = timedelta(minutes=1)
 """No delay of ours is longer; a provider's own `retry_after` may be."""
 
@@ -59,7 +63,7 @@ class SubmitTries:
     """What has been tried to submit one job, and what may be."""
 
     attempt: int
-    """Submits begun, this one included; >= 1."""
+    """Submits begun, this one included, but for earlier ones that were merely throttled; >= 1."""
     unanswered_count: int
     """Submits before this one that the provider may have accepted."""
     has_fallback: bool
@@ -77,7 +81,8 @@ def after_submit_fault(
 
     What the provider may have accepted is sent once more if the plan says so, and never again. What it surely did not
     accept, in any of its tries, goes to the next provider; or else it is tried again, unless trying is useless, at most
-    `SUBMIT_ATTEMPT_COUNT_MAX` times in all. Content that a provider's rules forbid is not offered to another.
+    `SUBMIT_ATTEMPT_COUNT_MAX` times in all, or for as long as the provider merely throttles us. What the rules of one
+    provider forbid is not offered to another.
 
     Args:
         fault: What went wrong this time.
@@ -86,44 +91,26 @@ def after_submit_fault(
         draw: Uniform in [0, 1).
     """
     if fault.is_maybe_accepted and (tries.policy is AmbiguousSubmit.FAIL or tries.unanswered_count > 0):
-        if tries.is_announced:
-            return AwaitAnnouncement()
-        return GiveUp(
-            JobFailure(
-                code=FailureCode.SUBMIT_UNANSWERED,
-                message="The provider did not confirm that it took the job; it was not sent again.",
-                fault=fault,
-            )
-        )
-    if tries.attempt >= SUBMIT_ATTEMPT_COUNT_MAX:
-        return GiveUp(failure_of(fault))
+        message = "The provider did not confirm that it took the job; it was not sent again."
+        return _end(fault, tries, JobFailure(code=FailureCode.SUBMIT_UNANSWERED, message=message, fault=fault))
+    if tries.attempt >= SUBMIT_ATTEMPT_COUNT_MAX and fault.kind is not FaultKind.THROTTLED:
+        return _end(fault, tries, failure_of(fault))
     was_surely_refused = not fault.is_maybe_accepted and tries.unanswered_count == 0
     if tries.has_fallback and was_surely_refused and not _is_about_the_order(fault.kind):
         return AskNext()
     if not _is_worth_repeating(fault.kind):
-        return GiveUp(failure_of(fault))
+        return _end(fault, tries, failure_of(fault))
     delay = back_off(tries.attempt, draw)
+    if fault.kind is FaultKind.THROTTLED:
+        # Those who were told the same time to wait do not all come back at it.
+        return RetryAt(now + (fault.retry_after or THROTTLED_PAUSE) + delay)
     return RetryAt(now + max(delay, fault.retry_after or delay))
 
 
-def failure_of(fault: Fault) -> JobFailure:
-    """What a customer is told of a fault that ends a job."""
-    match fault.kind:
-        case FaultKind.REJECTED:
-            code, message = FailureCode.REJECTED, "The provider refused to render this content."
-        case FaultKind.IMAGE_UNUSABLE:
-            code, message = FailureCode.IMAGE_UNUSABLE, "The image could not be fetched, or the provider cannot use it."
-        case FaultKind.INVALID:
-            code, message = FailureCode.PROVIDER_ERROR, "The provider could not render this request."
-        case FaultKind.UNAUTHORIZED | FaultKind.THROTTLED | FaultKind.UNAVAILABLE | FaultKind.TIMEOUT:
-            code, message = FailureCode.PROVIDER_ERROR, "The provider is not available."
-        case FaultKind.UNINTELLIGIBLE:
-            code, message = FailureCode.PROVIDER_ERROR, "The provider's answer could not be understood."
-        case FaultKind.TASK_UNKNOWN:
-            code, message = FailureCode.PROVIDER_ERROR, "The provider has lost the job."
-        case _:
-            assert_never(fault.kind)
-    return JobFailure(code=code, message=message, fault=fault)
+def _end(fault: Fault, tries: SubmitTries, failure: JobFailure) -> AwaitAnnouncement | GiveUp:
+    """Send no more. What a provider may have taken at any try, it may still tell us of."""
+    is_anything_unanswered = fault.is_maybe_accepted or tries.unanswered_count > 0
+    return AwaitAnnouncement() if tries.is_announced and is_anything_unanswered else GiveUp(failure)
 
 
 def _is_about_the_order(kind: FaultKind) -> bool:

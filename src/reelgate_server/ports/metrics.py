@@ -23,6 +23,6 @@ class Metrics(Protocol):
         Args:
             provider: Who was called.
             operation: `submit`, `poll`, `cancel` or `copy`.
-            outcome: `ok`, or the kind of fault.
+            outcome: `ok`, or the kind of fault; of a copy also `storage`, when our own storage failed, and `deadline`.
         """
         ...

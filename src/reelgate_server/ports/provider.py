@@ -47,7 +47,7 @@ class RenderOrder:
     is_simulated: bool
     """The picture must say SIMULATED."""
     image: FirstFrame | None = None
-    """The first frame; an adapter takes it from here and not from the spec."""
+    """The first frame; an adapter takes it from here and not from the spec. See `Provider.takes_image_bytes`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +107,11 @@ class Provider(Protocol):
     @property
     def announces_tasks(self) -> bool:
         """It tells us of every task by webhook in the end, even of one whose submit's answer was lost."""
+        ...
+
+    @property
+    def takes_image_bytes(self) -> bool:
+        """A first frame must come as bytes: it does not fetch an address, or must not be trusted to."""
         ...
 
     @property

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from reelgate_server.adapters.providers.answer import Answer
 from reelgate_server.adapters.providers.fal.provider import FalProvider, secrets_of
-from reelgate_server.adapters.providers.http import Answer, ProviderHttp
+from reelgate_server.adapters.providers.http import ProviderHttp
 from reelgate_server.domain.events import Task
 from reelgate_server.ports.provider import FirstFrame, ImageUrl, RenderOrder
 from tests.support.builders import job_id, make_spec

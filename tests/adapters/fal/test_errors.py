@@ -7,8 +7,8 @@ import pytest
 
 from reelgate_server.adapters.providers.fal.shapes import MODEL_KINDS, PLATFORM_KINDS
 from reelgate_server.domain.events import FailureCode
+from reelgate_server.domain.failures import failure_of
 from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
-from reelgate_server.domain.retry import failure_of
 from reelgate_server.ports.provider import TaskFailed, TaskRunning
 from reelgate_simulators.fal import EXHAUSTED, FalSimulator
 from reelgate_simulators.fal_failures import infrastructure_failure

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reelgate_server.adapters.providers.http import Answer
+from reelgate_server.adapters.providers.answer import Answer
 from reelgate_server.adapters.providers.minimax.answers import (
     file_id_of,
     from_check,

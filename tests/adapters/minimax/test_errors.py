@@ -9,8 +9,9 @@ from reelgate_server.adapters.providers.minimax.answers import from_query, from_
 from reelgate_server.adapters.providers.minimax.codes import MEANINGS
 from reelgate_server.domain.accounts import AmbiguousSubmit
 from reelgate_server.domain.events import FailureCode
+from reelgate_server.domain.failures import failure_of
 from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
-from reelgate_server.domain.retry import GiveUp, RetryAt, SubmitTries, after_submit_fault, failure_of
+from reelgate_server.domain.retry import GiveUp, RetryAt, SubmitTries, after_submit_fault
 from reelgate_server.ports.provider import TaskFailed
 from tests.adapters.minimax.samples import base_resp, make_answer
 from tests.support.builders import NOON

@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from reelgate_server.adapters.providers.http import Answer
+from reelgate_server.adapters.providers.answer import Answer
 from reelgate_server.domain.events import FailureCode
 from reelgate_server.ports.provider import FirstFrame, ImageBytes, ImageUrl, RenderOrder
 from tests.support.builders import job_id, make_spec

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from reelgate_server.adapters.providers.http import Answer
+from reelgate_server.adapters.providers.answer import Answer
 from reelgate_server.adapters.providers.vertex.failures import describe, fault_of_answer, is_error_of_google
 from reelgate_server.adapters.providers.vertex.translate import said_in, state_of
 from reelgate_server.domain.events import FailureCode
+from reelgate_server.domain.failures import failure_of
 from reelgate_server.domain.faults import FaultKind
-from reelgate_server.domain.retry import failure_of
 from reelgate_server.ports.provider import TaskFailed
 from tests.adapters.vertex.samples import OPERATION, PROMPT, veo_order
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reelgate_server.adapters.providers.http import Answer
+from reelgate_server.adapters.providers.answer import Answer
 from reelgate_server.adapters.providers.vertex.elide import UnreadableAnswer
 from reelgate_server.adapters.providers.vertex.translate import operation_name, state_of, to_request
 from reelgate_server.domain.events import FailureCode

@@ -14,7 +14,8 @@ from typing import Any
 
 import httpx
 
-from reelgate_server.adapters.providers.http import ANSWER_BYTES_MAX, Answer, ProviderHttp
+from reelgate_server.adapters.providers.answer import Answer
+from reelgate_server.adapters.providers.http import ANSWER_BYTES_MAX, ProviderHttp
 from tests.support.builders import NOON
 from tests.support.clock import ManualClock, settle
 

@@ -70,9 +70,7 @@ class Run:
         self.refused_count = 0
         """Creates that a customer had no money for."""
         self.customers: list[Customer] = []
-        self.audit = Audit(
-            store=store, studio=studio, media=self.media, wishes=self.wishes, customers=self.customers
-        )
+        self.audit = Audit(store=store, studio=studio, media=self.media, wishes=self.wishes, customers=self.customers)
         self._wish_count = 0
         self._waiting_count = 0
         self._replica_count = 0
@@ -183,4 +181,3 @@ class Run:
         if len(self.wishes) < JOB_COUNT:
             return False
         return all(job.is_terminal for job in await self.audit.jobs())
-

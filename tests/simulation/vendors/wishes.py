@@ -121,9 +121,7 @@ def wish(number: int, random: Random, models: Sequence[Model], customers: Sequen
     }
     if random.random() < 0.7:
         fields["clip_duration"] = timedelta(seconds=random.choice(model.durations_s))
-    if model.image_input is ImageInput.REQUIRED or (
-        model.image_input is ImageInput.OPTIONAL and random.random() < 0.4
-    ):
+    if model.image_input is ImageInput.REQUIRED or (model.image_input is ImageInput.OPTIONAL and random.random() < 0.4):
         fields["image_url"] = random.choices(list(IMAGES), weights=list(IMAGES.values()))[0]
     if random.random() < 0.1:
         fields["extra"] = {"seed": 7}

@@ -14,29 +14,28 @@ only after the credentials, and whatever looks like a signature in an address, h
 """
 
 import asyncio
-import json
 import re
 import ssl
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import timedelta
-from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any, Final, NoReturn, Self
 
 import httpx
 
+from reelgate_server.adapters.providers.answer import (
+    Answer,
+    is_maybe_accepted_status,
+    kind_of_status,
+    read_retry_after,
+)
+from reelgate_server.adapters.redact import redact
 from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
 
 ANSWER_BYTES_MAX = 1 << 20
 """A longer answer is refused unread. The largest documented is under 14 kB; videos come by `stream`."""
 CHUNK_BYTES = 256 * 1024
 """The most that `stream` hands out at a time."""
-DETAIL_CHARACTERS_MAX = 500
-"""Of a provider's own text, what is kept for the operator."""
-RETRY_AFTER_MAX = timedelta(hours=1)
-"""A provider that asks for more is asked again after this; a job's deadline comes sooner anyway."""
 CONNECTION_COUNT_MAX = 128
 """Connections of one adapter at a time; who gets none within `POOL_LIMIT_S` has surely sent nothing."""
 CONNECT_LIMIT_S = 5.0
@@ -47,134 +46,8 @@ POOL_LIMIT_S = 5.0
 CALL_LIMIT_S = 20.0
 """Seconds for one call, from the connection to the last byte. A stopping server waits for a submit this long."""
 
-_SIGNED: Final = re.compile(
-    r"(?i)([?&;](?:[a-z0-9-]*(?:signature|credential|token|key|sig|policy)[a-z0-9-]*)=)[^&\s\"']+"
-)
-"""A parameter of an address that carries a right to it."""
-_BEARER: Final = re.compile(r"(?i)\b(bearer|basic|key)\s+[a-z0-9._~+/:=-]{8,}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """A complete answer, whatever its status code."""
-
-    status: int
-    headers: Mapping[str, str]
-    """Looked up without regard to case."""
-    body: bytes
-    is_submit: bool
-    """It answers a submit, so that not understanding it is ambiguous."""
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-    """Struck out of what is kept of it."""
-
-    @property
-    def is_success(self) -> bool:
-        """2xx."""
-        return httpx.codes.is_success(self.status)
-
-    @property
-    def retry_after(self) -> timedelta | None:
-        """What `Retry-After` says, in either of its forms, bounded; None without a header that can be read."""
-        return read_retry_after(self.headers)
-
-    def object(self) -> dict[str, Any]:
-        """The body as a JSON object.
-
-        Raises:
-            ProviderFault: `UNINTELLIGIBLE`; it is something else.
-        """
-        value = self.json()
-        if not isinstance(value, dict):
-            self.refuse(f"not a JSON object ({self.description()})")
-        return value
-
-    def json(self) -> Any:
-        """The body as JSON.
-
-        Raises:
-            ProviderFault: `UNINTELLIGIBLE`; it is something else.
-        """
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
-            self.refuse(f"not JSON ({self.description()})")
-
-    def description(self) -> str:
-        """What came, without its words: they may repeat what was asked."""
-        return f"{self.headers.get('content-type', 'no content type')}, {len(self.body)} bytes"
-
-    def refuse(self, why: str) -> NoReturn:
-        """Say that the answer makes no sense.
-
-        Raises:
-            ProviderFault: `UNINTELLIGIBLE`, and maybe accepted if this answers a submit with success.
-        """
-        detail = f"HTTP {self.status}: {why}"
-        is_maybe_accepted = self.is_submit and is_maybe_accepted_status(self.status)
-        raise ProviderFault(
-            Fault(
-                kind=FaultKind.UNINTELLIGIBLE, is_maybe_accepted=is_maybe_accepted, detail=redact(detail, self.secrets)
-            )
-        )
-
-    def fault(self, kind: FaultKind, detail: str) -> ProviderFault:
-        """A fault that this answer states; maybe accepted if it answers a submit and leaves that open."""
-        return ProviderFault(
-            Fault(
-                kind=kind,
-                is_maybe_accepted=self.is_submit and is_maybe_accepted_status(self.status),
-                retry_after=self.retry_after,
-                detail=redact(f"HTTP {self.status}: {detail}", self.secrets),
-            )
-        )
-
-
-def is_maybe_accepted_status(status: int) -> bool:
-    """Tell whether a submit that was answered so may have been taken."""
-    return httpx.codes.is_success(status) or (
-        httpx.codes.is_server_error(status) and status != httpx.codes.SERVICE_UNAVAILABLE
-    )
-
-
-def kind_of_status(status: int) -> FaultKind:
-    """What an HTTP status means where the provider says no more."""
-    match status:
-        case httpx.codes.UNAUTHORIZED | httpx.codes.FORBIDDEN | httpx.codes.PAYMENT_REQUIRED:
-            return FaultKind.UNAUTHORIZED
-        case httpx.codes.TOO_MANY_REQUESTS:
-            return FaultKind.THROTTLED
-        case httpx.codes.REQUEST_TIMEOUT | httpx.codes.GATEWAY_TIMEOUT:
-            return FaultKind.TIMEOUT
-        case _ if httpx.codes.is_client_error(status):
-            return FaultKind.INVALID
-        case _ if httpx.codes.is_server_error(status):
-            return FaultKind.UNAVAILABLE
-        case _:
-            return FaultKind.UNINTELLIGIBLE
-
-
-def read_retry_after(headers: Mapping[str, str]) -> timedelta | None:
-    """Read `Retry-After`: seconds, or a date, which is taken against the answer's own `Date`."""
-    value = headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    try:
-        if value.isascii() and value.replace(".", "", 1).isdigit():
-            wish = timedelta(seconds=min(float(value), RETRY_AFTER_MAX.total_seconds()))
-        else:
-            wish = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return min(max(wish, timedelta()), RETRY_AFTER_MAX)
-
-
-def redact(text: str, secrets: Collection[str] = ()) -> str:
-    """Strike credentials and signatures out of a provider's text, and keep the beginning of the rest."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "[secret]")
-    text = _BEARER.sub(r"\1 [secret]", _SIGNED.sub(r"\1[secret]", text))
-    return "".join(each if each.isprintable() else " " for each in text)[:DETAIL_CHARACTERS_MAX]
+_TEXT: Final = re.compile(r"text/.*|application/(.*\+)?(json|xml)|application/javascript")
+"""Content types that no video has."""
 
 
 class ProviderHttp:
@@ -282,20 +155,24 @@ class ProviderHttp:
             ProviderFault: Anything but a 200, or a body that ends early; the status says which kind.
         """
         async with self.streaming("GET", url, **request) as response:
-            if response.status_code != httpx.codes.OK:
-                raise self.refusal_of_download(response)
+            self.require_video(response)
             async for chunk in response.aiter_bytes(CHUNK_BYTES):
                 yield chunk
 
-    def refusal_of_download(self, response: httpx.Response) -> ProviderFault:
-        """The fault of a download that is no 200."""
-        return ProviderFault(
-            Fault(
-                kind=kind_of_status(response.status_code),
-                retry_after=read_retry_after(response.headers),
-                detail=f"the download was answered with HTTP {response.status_code}",
-            )
-        )
+    def require_video(self, response: httpx.Response) -> None:
+        """Refuse an answer that has no video in it.
+
+        Raises:
+            ProviderFault: The status is not 200, or the content is text: an error page would be kept and paid for.
+        """
+        kind, what = kind_of_status(response.status_code), f"HTTP {response.status_code}"
+        if response.status_code == httpx.codes.OK:
+            content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if not _TEXT.fullmatch(content_type):
+                return
+            kind, what = FaultKind.UNINTELLIGIBLE, content_type
+        detail = redact(f"the download was answered with {what}")
+        raise ProviderFault(Fault(kind=kind, retry_after=read_retry_after(response.headers), detail=detail))
 
     def redact(self, text: str) -> str:
         """Strike our own credentials out of a text as well."""

@@ -28,7 +28,9 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         caller = await authenticate(self.accounts, context)
         return model_service_pb2.ListModelsResponse(
             models=[
-                convert.to_model(model, caller.plan, self.providers.availability(model))
+                convert.to_model(
+                    model, caller.plan, self.providers.availability(model), self.providers.aspect_ratios(model)
+                )
                 for model in self.catalogue.all()
             ]
         )

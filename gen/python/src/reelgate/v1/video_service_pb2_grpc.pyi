@@ -64,7 +64,8 @@ class VideoServiceStub:
     Answers:
 
     * `NOT_FOUND` (`MODEL_NOT_FOUND`): no such model. List the models.
-    * `FAILED_PRECONDITION` (`MODEL_UNAVAILABLE`): the operator has not configured the model's provider. Choose another.
+    * `FAILED_PRECONDITION` (`MODEL_UNAVAILABLE`): the operator has not configured the model's provider, or that has withdrawn
+      the model. Choose another.
     * `FAILED_PRECONDITION` (`INSUFFICIENT_BALANCE`): nothing was reserved. Add credit, then repeat.
     * `ALREADY_EXISTS` (`IDEMPOTENCY_KEY_REUSED`): the key was used with other content. Use a new key.
     * `INVALID_ARGUMENT`: a field breaks its rule, or the model does not make such a video.
@@ -157,7 +158,8 @@ class VideoServiceAsyncStub(VideoServiceStub):
     Answers:
 
     * `NOT_FOUND` (`MODEL_NOT_FOUND`): no such model. List the models.
-    * `FAILED_PRECONDITION` (`MODEL_UNAVAILABLE`): the operator has not configured the model's provider. Choose another.
+    * `FAILED_PRECONDITION` (`MODEL_UNAVAILABLE`): the operator has not configured the model's provider, or that has withdrawn
+      the model. Choose another.
     * `FAILED_PRECONDITION` (`INSUFFICIENT_BALANCE`): nothing was reserved. Add credit, then repeat.
     * `ALREADY_EXISTS` (`IDEMPOTENCY_KEY_REUSED`): the key was used with other content. Use a new key.
     * `INVALID_ARGUMENT`: a field breaks its rule, or the model does not make such a video.
@@ -253,7 +255,8 @@ class VideoServiceServicer(metaclass=_abc_1.ABCMeta):
         Answers:
 
         * `NOT_FOUND` (`MODEL_NOT_FOUND`): no such model. List the models.
-        * `FAILED_PRECONDITION` (`MODEL_UNAVAILABLE`): the operator has not configured the model's provider. Choose another.
+        * `FAILED_PRECONDITION` (`MODEL_UNAVAILABLE`): the operator has not configured the model's provider, or that has withdrawn
+          the model. Choose another.
         * `FAILED_PRECONDITION` (`INSUFFICIENT_BALANCE`): nothing was reserved. Add credit, then repeat.
         * `ALREADY_EXISTS` (`IDEMPOTENCY_KEY_REUSED`): the key was used with other content. Use a new key.
         * `INVALID_ARGUMENT`: a field breaks its rule, or the model does not make such a video.

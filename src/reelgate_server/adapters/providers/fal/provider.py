@@ -25,6 +25,7 @@ from typing import Final, Self
 
 import httpx
 
+from reelgate_server.adapters.providers.answer import Answer
 from reelgate_server.adapters.providers.fal.addresses import (
     ROLES,
     app_of,
@@ -45,7 +46,7 @@ from reelgate_server.adapters.providers.fal.translate import (
     status_of,
     video_url,
 )
-from reelgate_server.adapters.providers.http import Answer, ProviderHttp
+from reelgate_server.adapters.providers.http import ProviderHttp
 from reelgate_server.domain.events import Task
 from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
 from reelgate_server.domain.ids import ProviderName

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import httpx
 
+from reelgate_server.adapters.providers.answer import Answer, kind_of_status
 from reelgate_server.adapters.providers.fal.addresses import is_request_id, read_address
 from reelgate_server.adapters.providers.fal.shapes import (
     GRAVITY,
@@ -30,9 +31,8 @@ from reelgate_server.adapters.providers.fal.shapes import (
     Status,
     Trouble,
 )
-from reelgate_server.adapters.providers.http import Answer, kind_of_status
+from reelgate_server.domain.failures import failure_of
 from reelgate_server.domain.faults import FaultKind, ProviderFault
-from reelgate_server.domain.retry import failure_of
 from reelgate_server.ports.provider import TaskFailed
 
 ROW_COUNT_MAX = 5

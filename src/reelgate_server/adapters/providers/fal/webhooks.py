@@ -24,10 +24,11 @@ from typing import Any, Final, Self
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from reelgate_server.adapters.providers.answer import Answer
 from reelgate_server.adapters.providers.fal.addresses import is_request_id
 from reelgate_server.adapters.providers.fal.provider import FalProvider
 from reelgate_server.adapters.providers.fal.translate import refusal
-from reelgate_server.adapters.providers.http import Answer, ProviderHttp
+from reelgate_server.adapters.providers.http import ProviderHttp
 from reelgate_server.domain.events import Task
 from reelgate_server.domain.faults import ProviderFault
 from reelgate_server.ports.clock import Clock

@@ -5,6 +5,7 @@ root can therefore answer for a task, and a poll that finds an interrupted rende
 """
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -82,13 +83,14 @@ class LocalProvider:
         return ()
 
     async def check(self, credential: str | None) -> None:  # noqa: ARG002 (the port's signature)
-        """Tell whether its workers are up; see the port.
+        """Tell whether it can write where it works, started or not; see the port.
 
         Raises:
             ProviderFault: `UNAVAILABLE`.
         """
-        if self._pool is None:
-            _refuse(FaultKind.UNAVAILABLE, "the local renderer is not running")
+        place = next(each for each in (self._root, *self._root.absolute().parents) if each.exists())
+        if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+            _refuse(FaultKind.UNAVAILABLE, f"{self._root} cannot be written to")
 
     async def start(self) -> None:
         """Start the workers, without waiting for them, and sweep old folders. Call it before the server listens.

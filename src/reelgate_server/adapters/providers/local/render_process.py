@@ -21,8 +21,8 @@ from reelgate_server.adapters.providers.local.look import look_of
 from reelgate_server.adapters.providers.local.shot import Shot
 from reelgate_server.adapters.providers.local.storyboard import Storyboard
 from reelgate_server.domain.events import FailureCode
+from reelgate_server.domain.failures import failure_of
 from reelgate_server.domain.faults import Fault, FaultKind
-from reelgate_server.domain.retry import failure_of
 from reelgate_server.ports.images import ImageSource, ImageUnavailable
 
 RENDER_ATTEMPT_COUNT_MAX = 2

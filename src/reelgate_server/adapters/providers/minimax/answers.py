@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
-from reelgate_server.adapters.providers.http import Answer, kind_of_status
+from reelgate_server.adapters.providers.answer import Answer, kind_of_status
 from reelgate_server.adapters.providers.minimax.codes import (
     INVALID_PARAMETERS,
     MEANINGS,
@@ -28,8 +28,8 @@ from reelgate_server.adapters.providers.minimax.codes import (
     OF_THE_CALLER,
     SUCCESS,
 )
+from reelgate_server.domain.failures import failure_of
 from reelgate_server.domain.faults import FaultKind, ProviderFault
-from reelgate_server.domain.retry import failure_of
 from reelgate_server.ports.provider import TaskDone, TaskFailed, TaskRunning, TaskState
 
 RETRIEVE_PATH: Final = "/v1/files/retrieve"

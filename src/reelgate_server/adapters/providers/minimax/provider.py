@@ -6,7 +6,8 @@ from typing import Final, Self
 
 import httpx
 
-from reelgate_server.adapters.providers.http import CHUNK_BYTES, Answer, ProviderHttp
+from reelgate_server.adapters.providers.answer import Answer
+from reelgate_server.adapters.providers.http import CHUNK_BYTES, ProviderHttp
 from reelgate_server.adapters.providers.minimax.answers import (
     file_id_of,
     from_check,

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
-from reelgate_server.adapters.providers.http import Answer
+from reelgate_server.adapters.providers.answer import Answer
 from reelgate_server.adapters.providers.openai.dialects import Dialect
 from reelgate_server.adapters.providers.openai.errors import refusal
 from reelgate_server.adapters.providers.openai.shapes import Video, read_error, read_json

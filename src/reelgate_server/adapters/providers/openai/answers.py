@@ -17,13 +17,13 @@ from typing import Final
 
 import httpx
 
-from reelgate_server.adapters.providers.http import Answer
+from reelgate_server.adapters.providers.answer import Answer
 from reelgate_server.adapters.providers.openai.addresses import source_url
 from reelgate_server.adapters.providers.openai.dialects import Dialect
 from reelgate_server.adapters.providers.openai.errors import failure, form_of, refusal
 from reelgate_server.adapters.providers.openai.shapes import Video, read_error, read_json, read_video
+from reelgate_server.domain.failures import failure_of
 from reelgate_server.domain.faults import FaultKind, ProviderFault
-from reelgate_server.domain.retry import failure_of
 from reelgate_server.ports.provider import TaskDone, TaskFailed, TaskRunning, TaskState
 
 POLL_AFTER_HEADER: Final = "openai-poll-after-ms"

@@ -7,7 +7,8 @@ from typing import Final
 
 import httpx
 
-from reelgate_server.adapters.providers.http import CALL_LIMIT_S, CHUNK_BYTES, Answer, ProviderHttp
+from reelgate_server.adapters.providers.answer import Answer
+from reelgate_server.adapters.providers.http import CALL_LIMIT_S, CHUNK_BYTES, ProviderHttp
 from reelgate_server.adapters.providers.openai.addresses import elsewhere
 from reelgate_server.adapters.providers.openai.dialects import Dialect
 from reelgate_server.adapters.providers.openai.errors import refusal

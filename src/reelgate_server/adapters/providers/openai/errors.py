@@ -14,7 +14,7 @@ from typing import Final
 
 import httpx
 
-from reelgate_server.adapters.providers.http import Answer, kind_of_status
+from reelgate_server.adapters.providers.answer import Answer, kind_of_status
 from reelgate_server.adapters.providers.openai.shapes import StatedError, Video, read_error, read_json
 from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
 

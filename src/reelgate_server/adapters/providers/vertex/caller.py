@@ -6,7 +6,7 @@ from typing import Self
 
 import httpx
 
-from reelgate_server.adapters.providers.http import Answer
+from reelgate_server.adapters.providers.answer import Answer
 from reelgate_server.adapters.providers.vertex.credentials import TokenSource
 
 

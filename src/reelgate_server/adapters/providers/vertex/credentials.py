@@ -23,7 +23,7 @@ from google.auth.transport.requests import Request
 from google.oauth2 import credentials as authorized_user
 from google.oauth2 import service_account
 
-from reelgate_server.adapters.providers.http import redact
+from reelgate_server.adapters.redact import redact
 from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
 
 SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"

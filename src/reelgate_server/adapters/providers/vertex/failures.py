@@ -9,14 +9,9 @@ from typing import Any, Final
 
 import httpx
 
-from reelgate_server.adapters.providers.http import (
-    RETRY_AFTER_MAX,
-    Answer,
-    is_maybe_accepted_status,
-    kind_of_status,
-    redact,
-)
+from reelgate_server.adapters.providers.answer import RETRY_AFTER_MAX, Answer, is_maybe_accepted_status, kind_of_status
 from reelgate_server.adapters.providers.vertex.shapes import BAD_REQUEST, RETRY_INFO, RPC_CODES, SUPPORT_CODES
+from reelgate_server.adapters.redact import redact
 from reelgate_server.domain.faults import Fault, FaultKind
 
 MESSAGE_CHARACTERS_MAX = 2000

@@ -14,7 +14,8 @@ from typing import Final, Self
 
 import httpx
 
-from reelgate_server.adapters.providers.http import CHUNK_BYTES, Answer, ProviderHttp
+from reelgate_server.adapters.providers.answer import Answer
+from reelgate_server.adapters.providers.http import CHUNK_BYTES, ProviderHttp
 from reelgate_server.adapters.providers.vertex.addresses import is_folder, model_url, models_url, object_url
 from reelgate_server.adapters.providers.vertex.caller import Caller
 from reelgate_server.adapters.providers.vertex.credentials import TokenSource

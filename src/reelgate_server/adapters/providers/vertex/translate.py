@@ -4,13 +4,13 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
-from reelgate_server.adapters.providers.http import Answer
+from reelgate_server.adapters.providers.answer import Answer
 from reelgate_server.adapters.providers.vertex.addresses import is_object
 from reelgate_server.adapters.providers.vertex.elide import UnreadableAnswer
 from reelgate_server.adapters.providers.vertex.failures import ECHO_CHARACTERS, fault_of_filter, fault_of_operation
 from reelgate_server.adapters.providers.vertex.shapes import Instance, SubmitRequest
+from reelgate_server.domain.failures import failure_of
 from reelgate_server.domain.faults import Fault, FaultKind
-from reelgate_server.domain.retry import failure_of
 from reelgate_server.domain.spec import whole_seconds
 from reelgate_server.ports.provider import ImageBytes, RenderOrder, TaskDone, TaskFailed, TaskRunning, TaskState
 
