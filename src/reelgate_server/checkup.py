@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 
-from reelgate_server.adapters.images import HttpImageSource
 from reelgate_server.adapters.providers.local.provider import NAME as LOCAL
 from reelgate_server.cli.operations import CredentialReport, ProviderReport
 from reelgate_server.config import Settings
@@ -15,7 +14,7 @@ from reelgate_server.wiring import OpenableProvider, provider_builders
 
 async def check_providers(settings: Settings) -> list[ProviderReport]:
     """Check every credential of every configured provider, all at once; see `Operations`."""
-    builders = provider_builders(settings, HttpImageSource())
+    builders = provider_builders(settings)
     return await asyncio.gather(*(_check_provider(name, build) for name, build in builders.items()))
 
 

@@ -14,6 +14,7 @@ from reelgate_server import logs
 from reelgate_server.adapters.clock import SystemClock
 from reelgate_server.adapters.entropy import SystemEntropy
 from reelgate_server.adapters.feed.local import LocalFeed
+from reelgate_server.adapters.images import HttpImageSource
 from reelgate_server.adapters.media.directory import DirectoryMediaStore
 from reelgate_server.adapters.metrics import PrometheusMetrics
 from reelgate_server.adapters.providers.local.provider import NAME as LOCAL
@@ -41,8 +42,8 @@ from reelgate_server.domain.catalogue_toml import extend, parse_catalogue
 from reelgate_server.domain.ids import PlanName
 from reelgate_server.wiring import open_providers
 
-SUBMIT_LIMIT = timedelta(seconds=25)
-"""How long a stopping server waits for submits under way, at most. An adapter's own limit is 20 s."""
+SUBMIT_LIMIT = timedelta(seconds=35)
+"""How long a stopping server waits for submits under way, at most. The longest of an adapter's own limits is 30 s."""
 
 log = structlog.get_logger(__name__)
 
@@ -182,6 +183,7 @@ async def serve(settings: Settings) -> None:
                 submit=SubmitJob(
                     recorder=recorder,
                     media=media,
+                    images=HttpImageSource(),
                     catalogue=catalogue,
                     entropy=entropy,
                     following=following,

@@ -8,7 +8,6 @@ from typing import Final, Protocol, Self, TypeVar
 
 from pydantic import SecretStr
 
-from reelgate_server.adapters.images import HttpImageSource
 from reelgate_server.adapters.providers.fal.provider import FalProvider
 from reelgate_server.adapters.providers.fal.webhooks import FalWebhooks
 from reelgate_server.adapters.providers.local.provider import LocalProvider
@@ -20,14 +19,15 @@ from reelgate_server.adapters.providers.vertex.provider import VertexProvider
 from reelgate_server.config import OpenAiSettings, Settings
 from reelgate_server.domain.ids import ProviderName
 from reelgate_server.ports.clock import Clock
-from reelgate_server.ports.images import ImageSource
 from reelgate_server.ports.provider import Provider
 from reelgate_server.ports.webhooks import WebhookReceiver
 
 T = TypeVar("T")
 
 DEFAULT_CREDENTIAL: Final = "default"
-"""The name of Google's Application Default Credentials, and of a fixed token."""
+"""The name of Google's Application Default Credentials."""
+FIXED_CREDENTIAL: Final = "access_token"
+"""The name of a fixed token: a job that it made is not asked for with other credentials."""
 
 
 class OpenableProvider(Provider, Protocol):
@@ -54,8 +54,7 @@ async def open_providers(settings: Settings, clock: Clock, stack: AsyncExitStack
     """
     providers: dict[ProviderName, Provider] = {}
     receivers: dict[ProviderName, WebhookReceiver] = {}
-    images = HttpImageSource()
-    for name, build in provider_builders(settings, images).items():
+    for name, build in provider_builders(settings).items():
         provider = await stack.enter_async_context(build())
         providers[name] = provider
         if isinstance(provider, FalProvider) and provider.announces_tasks:
@@ -64,7 +63,7 @@ async def open_providers(settings: Settings, clock: Clock, stack: AsyncExitStack
     return OpenProviders(providers, receivers)
 
 
-def provider_builders(settings: Settings, images: ImageSource) -> Mapping[ProviderName, Callable[[], OpenableProvider]]:
+def provider_builders(settings: Settings) -> Mapping[ProviderName, Callable[[], OpenableProvider]]:
     """How to make the adapter of each configured provider; nothing is made, started or connected yet.
 
     A builder raises `OSError` or `ValueError` if what its settings name cannot be used.
@@ -75,9 +74,9 @@ def provider_builders(settings: Settings, images: ImageSource) -> Mapping[Provid
     if settings.minimax.keys:
         builders["minimax"] = partial(_minimax, settings)
     if settings.vertex.project is not None:
-        builders["vertex"] = partial(_vertex, settings, settings.vertex.project, images)
+        builders["vertex"] = partial(_vertex, settings, settings.vertex.project)
     for name, server in settings.openai.items():
-        builders[name] = partial(_openai, ProviderName(name), server, images)
+        builders[name] = partial(_openai, ProviderName(name), server)
     return {ProviderName(name): build for name, build in builders.items()}
 
 
@@ -98,25 +97,23 @@ def _minimax(settings: Settings) -> MinimaxProvider:
     return MinimaxProvider(keys=keys, base_url=settings.minimax.base_url)
 
 
-def _vertex(settings: Settings, project: str, images: ImageSource) -> VertexProvider:
+def _vertex(settings: Settings, project: str) -> VertexProvider:
     return VertexProvider(
         project=project,
         location=settings.vertex.location,
         credentials=_google_credentials(settings),
-        images=images,
         storage_uri=settings.vertex.storage_uri,
         base_url=settings.vertex.base_url,
         storage_url=settings.vertex.storage_url,
     )
 
 
-def _openai(name: ProviderName, server: OpenAiSettings, images: ImageSource) -> OpenAiProvider:
+def _openai(name: ProviderName, server: OpenAiSettings) -> OpenAiProvider:
     return OpenAiProvider(
         name=name,
         base_url=server.base_url,
         dialect=Dialect(server.dialect),
         keys=_secrets(server.keys, server.submit_key),
-        images=images,
         passes_image_urls=server.passes_image_urls,
     )
 
@@ -124,7 +121,7 @@ def _openai(name: ProviderName, server: OpenAiSettings, images: ImageSource) -> 
 def _google_credentials(settings: Settings) -> Mapping[str, TokenSource]:
     vertex = settings.vertex
     if vertex.access_token is not None:
-        return {DEFAULT_CREDENTIAL: FixedToken(vertex.access_token.get_secret_value())}
+        return {FIXED_CREDENTIAL: FixedToken(vertex.access_token.get_secret_value())}
     if not vertex.credential_files:
         return {DEFAULT_CREDENTIAL: GoogleTokens()}
     files = _chosen_first(vertex.credential_files, vertex.submit_credential)

@@ -48,7 +48,7 @@ class OpenAiService:
     content_lifetime_s: float | None = None
     """Seconds from the end of a render until its content is gone, told in `expires_at`; for good if absent."""
     abort_s: float = 0.0
-    """How long vLLM-Omni takes to abort a render; until then `DELETE` answers 409."""
+    """How long vLLM-Omni takes to abort a render once it was told to; until then `DELETE` answers 409."""
     uploads_to_cloud: bool = False
     """SGLang only: results are behind a URL and not behind `content`."""
 
@@ -90,7 +90,7 @@ class OpenAiSimulator(SimulatedProvider[VideoFailure]):
         self._service = service
         self._dialect = DIALECTS[service.dialect]
         self._quota = Quota(self.clock, count_max=service.creates_per_minute)
-        self._aborts: dict[str, float] = {}
+        self._aborts: set[str] = set()
 
     def operations(self) -> Sequence[Operation]:
         """List the table."""
@@ -193,11 +193,14 @@ class OpenAiSimulator(SimulatedProvider[VideoFailure]):
         return serve_file(request, self.video_of(render))
 
     def _abort(self, render: VideoRender) -> None:
-        """Stop a render, at once or after a while of answering 409."""
-        now_s = self.clock.monotonic_s()
-        if now_s < self._aborts.setdefault(render.id, now_s + self._service.abort_s):
-            raise Refusal(409, "Cancellation in progress…")
-        self.cancel(render.id)
+        """Stop a render: at once, or by itself after a while of answering 409."""
+        if not self._service.abort_s:
+            self.cancel(render.id)
+            return
+        if render.id not in self._aborts:
+            self._aborts.add(render.id)
+            self.clock.call_at(self.clock.monotonic_s() + self._service.abort_s, lambda: self.cancel(render.id))
+        raise Refusal(409, "Cancellation in progress…")
 
     def _find(self, request: RecordedRequest) -> VideoRender:
         """Look up the video that a path names."""

@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from reelgate_server.adapters.addresses import Address, is_public
 from reelgate_server.adapters.images import HttpImageSource, Resolve
+from reelgate_server.adapters.public_addresses import Address, is_public
 from reelgate_server.ports.images import ImageUnavailable
 from tests.support.images import PNG
 from tests.support.tls_host import TlsHost, Trap, found, make_certificate, moved

@@ -9,7 +9,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from reelgate_server.adapters.addresses import Address
 from reelgate_server.adapters.images import (
     FETCH_COUNT_MAX,
     IMAGE_BYTES_MAX,
@@ -18,6 +17,7 @@ from reelgate_server.adapters.images import (
     Resolve,
     resolve_host,
 )
+from reelgate_server.adapters.public_addresses import Address
 from reelgate_server.ports.images import ImageUnavailable
 from reelgate_server.ports.provider import ImageBytes
 from tests.support.images import IMAGE_URL, PNG

@@ -185,7 +185,7 @@ def test_the_first_versions_log_adds_up_to_its_job_but_for_what_that_did_not_hol
     intents = [to_logged_event((1, "SubmitIntended", each)).event for each in documents("SubmitIntended")]
     log = [created, intents[0], refused, intents[1], unanswered, intents[2], submitted, progressed]
     (document,) = documents("Job")
-    assert fold(log) == replace(to_job(document), submit_time=after_noon(7))
+    assert fold(log) == replace(to_job(document), submit_time=after_noon(7), throttled_count=1)
 
 
 def test_a_document_of_an_earlier_version_lacks_fields_that_have_defaults() -> None:
@@ -194,6 +194,7 @@ def test_a_document_of_an_earlier_version_lacks_fields_that_have_defaults() -> N
         "fallbacks",
         "attempt_count",
         "unanswered_count",
+        "throttled_count",
         "retry_time",
         "task",
         "submit_time",

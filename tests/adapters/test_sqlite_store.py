@@ -16,6 +16,7 @@ import aiosqlite
 import pytest
 from structlog.testing import capture_logs
 
+from reelgate_server.adapters.store.claims import Claim, take
 from reelgate_server.adapters.store.connection import connect
 from reelgate_server.adapters.store.group_writer import GroupWriter
 from reelgate_server.adapters.store.migrate import migrate
@@ -23,6 +24,7 @@ from reelgate_server.adapters.store.queries import SQL
 from reelgate_server.adapters.store.sqlite import SqliteStore
 from reelgate_server.domain.errors import StoreUnavailable
 from reelgate_server.domain.events import Cancelled
+from reelgate_server.domain.ids import ProviderName
 from reelgate_server.domain.lifecycle import JobState
 from reelgate_server.ports.store import JobFilter
 from tests.support.builders import (
@@ -132,15 +134,20 @@ def test_no_statement_reads_a_whole_table(bare: sqlite3.Connection, name: str) -
 @pytest.mark.parametrize(
     ("name", "step"),
     [
-        ("claim", "SEARCH jobs USING COVERING INDEX jobs_by_due_time (due_time<?)"),
-        ("oldest_due_time", "SEARCH jobs USING COVERING INDEX jobs_by_due_time (due_time<?)"),
+        ("list_providers", "SEARCH jobs USING COVERING INDEX jobs_by_provider_and_due_time"),
+        ("list_providers", "SEARCH jobs USING COVERING INDEX jobs_by_provider_and_due_time (provider>?)"),
+        (
+            "list_waiting",
+            "SEARCH jobs USING COVERING INDEX jobs_by_provider_and_due_time (provider=? AND due_time<?)",
+        ),
+        ("lease", "SEARCH jobs USING COVERING INDEX sqlite_autoindex_jobs_1 (job_id=?)"),
         ("events_after", "SEARCH events USING INDEX sqlite_autoindex_events_1 (job_id=? AND sequence>?)"),
         ("list_jobs", "SEARCH jobs USING INDEX jobs_by_account (account_id=? AND job_id<?)"),
         (
             "list_jobs_of_model",
             "SEARCH jobs USING INDEX jobs_by_account_and_model (account_id=? AND model=? AND job_id<?)",
         ),
-        ("renew", "SEARCH jobs USING INDEX jobs_by_lease_owner (lease_owner=?)"),
+        ("renew", "SEARCH jobs USING INDEX sqlite_autoindex_jobs_1 (job_id=?)"),
         ("list_transfers", "SEARCH transfers USING INTEGER PRIMARY KEY (rowid<?)"),
     ],
 )
@@ -187,6 +194,27 @@ async def test_a_rare_job_is_found_without_reading_the_others(
         jobs = await assembled.list_jobs(account_id(), job_filter, before=None, limit=10)
     assert len(jobs) == found
     assert 0 < step_count < 500
+
+
+@pytest.mark.parametrize("driven", [{}, {ProviderName("local"): 3}])
+async def test_a_claim_does_not_read_the_queue_of_a_provider_beyond_its_places(
+    store: SqliteStore, bare: sqlite3.Connection, driven: dict[ProviderName, int]
+) -> None:
+    await asyncio.gather(*(create_unpaid(store, number) for number in range(1, 2001)))
+    await create_unpaid(store, 2001, provider=ProviderName("vertex"))
+    claim = Claim(owner="one", now=NOON, lease_until=after_noon(30), limit=100, provider_limit=3, driven=driven)
+    step_count = 0
+
+    def count() -> int:
+        nonlocal step_count
+        step_count += 1
+        return 0
+
+    bare.set_progress_handler(count, 1)
+    claimed = take(bare, claim)
+    assert len(claimed) == (1 if driven else 4)
+    # To walk the queue would take ten thousand.
+    assert 0 < step_count < 1000
 
 
 async def test_a_list_that_takes_long_does_not_hold_up_a_log(path: Path, store: SqliteStore) -> None:
@@ -252,7 +280,7 @@ async def test_a_damaged_file_is_unavailable_and_what_is_whole_in_it_goes_on(pat
     async with await SqliteStore.open(path) as store:
         await store.create_account(make_account())
         await create_unpaid(store)
-    _damage(path, "jobs", "sqlite_autoindex_jobs_1", "jobs_by_account", "jobs_by_due_time", "transfers")
+    _damage(path, "jobs", "sqlite_autoindex_jobs_1", "jobs_by_account", "jobs_by_provider_and_due_time", "transfers")
     async with await SqliteStore.open(path) as store:
         calls: list[Callable[[], Awaitable[object]]] = [
             lambda: store.load_job(job_id(1)),
@@ -260,6 +288,7 @@ async def test_a_damaged_file_is_unavailable_and_what_is_whole_in_it_goes_on(pat
             lambda: store.list_transfers(None, before=None, limit=1),
             lambda: store.events_after(job_id(1), 0),
             lambda: store.claim("one", now=NOON, lease_until=NOON, limit=1),
+            lambda: store.lag(NOON),
             lambda: create_unpaid(store, 2),
             lambda: store.record_transfer(make_credit()),
         ]
@@ -315,7 +344,9 @@ async def test_a_store_that_is_closed_is_unavailable(path: Path) -> None:
         lambda: store.list_jobs(account_id(), JobFilter(), before=None, limit=1),
         lambda: store.events_after(job_id(1), 0),
         lambda: store.claim("one", now=NOON, lease_until=NOON, limit=1),
-        lambda: store.renew("one", lease_until=NOON),
+        lambda: store.lag(NOON),
+        lambda: store.renew({job_id(1): "one"}, lease_until=NOON),
+        lambda: store.undo_claim(job_id(1), "one"),
         lambda: store.release(job_id(1), "one", due_time=None),
         lambda: store.create_account(make_account()),
         lambda: store.find_account("account 1"),

@@ -17,21 +17,12 @@ from reelgate_server.config import (
     VertexSettings,
 )
 from reelgate_server.domain.ids import ProviderName
-from reelgate_server.ports.images import ImageUnavailable
-from reelgate_server.ports.provider import ImageBytes
 from reelgate_server.wiring import OpenProviders, open_providers, provider_builders
 from tests.support.clock import ManualClock
 
 KEYS = {"old": SecretStr("old-secret"), "new": SecretStr("new-secret")}
 NOWHERE = "http://127.0.0.1:9"
 """Nothing here calls anybody; if it did, nobody would answer."""
-
-
-class _NoImages:
-    """Fetches nothing."""
-
-    async def fetch(self, url: str) -> ImageBytes:
-        raise ImageUnavailable(url)
 
 
 def settings_of(tmp_path: Path, **changes: Any) -> Settings:
@@ -55,8 +46,8 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 def test_only_what_is_configured_is_built(tmp_path: Path) -> None:
     bare = Settings(local_renderer=LocalRendererSettings(directory=tmp_path))
-    assert list(provider_builders(bare, _NoImages())) == ["local"]
-    built = provider_builders(settings_of(tmp_path), _NoImages())
+    assert list(provider_builders(bare)) == ["local"]
+    built = provider_builders(settings_of(tmp_path))
     assert list(built) == ["local", "fal", "minimax", "vertex", "studio"]
     assert set(built) == settings_of(tmp_path).configured_providers()
 
@@ -67,7 +58,7 @@ async def test_each_is_opened_under_its_name_with_its_credentials(tmp_path: Path
         "local": [],
         "fal": ["new", "old"],
         "minimax": ["old", "new"],
-        "vertex": ["default"],
+        "vertex": ["access_token"],
         "studio": ["new", "old"],
     }
     assert all(provider.name == name for name, provider in opened.by_name.items())
@@ -95,13 +86,13 @@ async def test_googles_credential_files_come_in_the_order_of_their_choice(
         files[name] = tmp_path / f"{name}.json"
         files[name].write_text("{}")
     vertex = VertexSettings(project="a-project", credential_files=files, submit_credential="old", base_url=NOWHERE)
-    build = provider_builders(settings_of(tmp_path, vertex=vertex), _NoImages())
+    build = provider_builders(settings_of(tmp_path, vertex=vertex))
     provider = build[ProviderName("vertex")]()
     assert list(provider.credentials) == ["old", "new"]
 
 
 def test_no_secret_is_shown_by_what_is_built(tmp_path: Path) -> None:
-    build = provider_builders(settings_of(tmp_path), _NoImages())
+    build = provider_builders(settings_of(tmp_path))
     for name, builder in build.items():
         shown = repr(builder())
         assert "secret" not in shown, name

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,21 +10,25 @@ import pytest
 
 from reelgate_server.adapters.store.memory import MemoryStore
 from reelgate_server.app.cancel_job import cancel_job
-from reelgate_server.domain.catalogue import Catalogue
+from reelgate_server.domain.catalogue import Catalogue, Route
 from reelgate_server.domain.decide import IntendSubmit
 from reelgate_server.domain.errors import StoreUnavailable
-from reelgate_server.domain.events import FailureCode, JobFailure
+from reelgate_server.domain.events import FailureCode, JobFailure, SubmitRefused
 from reelgate_server.domain.faults import Fault, FaultKind
+from reelgate_server.domain.ids import ModelId, ProviderName
 from reelgate_server.domain.job import Job
 from reelgate_server.domain.lifecycle import JobState
+from tests.domain.builders import CATALOGUE, a_route
 from tests.support.builders import after_noon
 from tests.support.clock import settle
-from tests.support.driving import STEP, due_in, run
+from tests.support.driving import STEP, due_in, run, run_when_due
 from tests.support.fake_provider import VIDEO, FakeProvider
 from tests.support.interpose import Trouble, interpose
 from tests.support.world import LEASE, Customer, World
 
 HAPPY = ["Created", "SubmitIntended", "Submitted", "Rendered", "Stored"]
+ABSENT = Fault(kind=FaultKind.UNAVAILABLE, detail="the provider is not configured on this server")
+VERTEX = ProviderName("vertex")
 LOST = Fault(kind=FaultKind.TIMEOUT, is_maybe_accepted=True)
 
 
@@ -94,13 +99,57 @@ class TestHappyPath:
         world.fal.finish_all()
         assert (await run(later, job)).state is JobState.SUCCEEDED
 
-    async def test_a_model_that_left_before_the_submit_is_ordered_without_its_endpoint(
-        self, world: World, ada: Customer
+
+def kling_by(routes: tuple[Route, ...] | None) -> Catalogue:
+    """A catalogue of Kling 2 alone, by these routes; empty if there are none."""
+    model = CATALOGUE.row(ModelId("fal/kling-2"))
+    assert model is not None
+    return Catalogue([replace(model, routes=routes)] if routes else [])
+
+
+class TestModelsThatLeft:
+    """Between the create and the submit; afterwards nobody needs the row."""
+
+    @pytest.mark.parametrize(
+        "routes",
+        [
+            pytest.param(None, id="the model"),
+            pytest.param((a_route(provider=VERTEX),), id="the route"),
+            pytest.param((a_route(text_endpoint=None),), id="the kind of input"),
+        ],
+    )
+    async def test_a_job_whose_provider_cannot_be_told_what_to_render_fails_without_a_call(
+        self, world: World, ada: Customer, routes: tuple[Route, ...] | None
     ) -> None:
         job = await world.create(ada)
-        later = World(store=world.store, clock=world.clock, catalogue=Catalogue([]), providers=[world.fal])
-        await run(later, job)
-        assert world.fal.orders[0].endpoint == ""
+        later = World(store=world.store, clock=world.clock, catalogue=kling_by(routes), providers=[world.fal])
+        job = await run(later, job)
+        assert await world.history(job.job_id) == ["Created", "Failed"]
+        assert job.failure is not None
+        assert job.failure == JobFailure(
+            code=FailureCode.PROVIDER_ERROR,
+            message="The provider could not render this request.",
+            fault=Fault(
+                kind=FaultKind.INVALID, detail="the catalogue no longer says what the provider calls the model"
+            ),
+        )
+        assert world.fal.calls == []
+        assert await world.ledger(ada) == ["credit", "hold", "void"]
+
+    @pytest.mark.parametrize(
+        "routes",
+        [
+            pytest.param(None, id="the model"),
+            pytest.param((a_route(provider=VERTEX, text_endpoint=None),), id="the kind of input"),
+        ],
+    )
+    async def test_a_stand_in_renders_all_the_same(self, routes: tuple[Route, ...] | None) -> None:
+        local = FakeProvider("local", is_idempotent=True)
+        world = World(providers=[local], stand_in="local")
+        job = await world.create(await world.join())
+        later = World(store=world.store, clock=world.clock, catalogue=kling_by(routes), providers=[local])
+        assert (await run(later, job)).state is JobState.SUCCEEDED
+        assert (local.orders[0].endpoint, local.orders[0].is_simulated) == ("", True)
 
 
 class TestSubmitFaults:
@@ -183,8 +232,61 @@ class TestSubmitFaults:
         world.fal.submit_faults = [Fault(kind=FaultKind.THROTTLED, retry_after=timedelta(seconds=90))]
         job = await world.create(ada)
         await world.run_due()
-        assert (await world.load(job)).retry_time == after_noon(90)
-        assert await due_in(world, job) == timedelta(seconds=90)
+        retry_time = (await world.load(job)).retry_time
+        assert retry_time is not None
+        # Not at the very second that everybody was told.
+        assert after_noon(90.5) <= retry_time <= after_noon(91.5)
+        await world.clock.advance(retry_time - world.clock.now() - timedelta(microseconds=1))
+        await world.run_due()
+        assert world.fal.call_count("submit") == 1
+        await world.clock.advance(timedelta(microseconds=1))
+        await world.run_due()
+        assert world.fal.call_count("submit") == 2
+
+    async def test_a_provider_that_throttles_without_saying_for_how_long_is_left_alone_for_20_seconds(
+        self, world: World, ada: Customer
+    ) -> None:
+        world.fal.submit_faults = [Fault(kind=FaultKind.THROTTLED)] * 3
+        job = await world.create(ada)
+        for attempt in (1, 2, 3):
+            await world.run_due()
+            job = await world.load(job)
+            assert job.retry_time is not None
+            waited = job.retry_time - world.clock.now()
+            assert timedelta(seconds=20.5) <= waited <= timedelta(seconds=21.5)
+            assert (job.attempt_count, job.throttled_count) == (attempt, attempt)
+            await world.clock.advance(waited)
+        await world.run_due()
+        assert (await world.load(job)).state is JobState.SUCCEEDED
+
+    async def test_being_throttled_often_ends_no_job(self, world: World, ada: Customer) -> None:
+        world.fal.submit_faults = [
+            *[Fault(kind=FaultKind.THROTTLED)] * 10,
+            *[Fault(kind=FaultKind.UNAVAILABLE)] * 4,
+            *[Fault(kind=FaultKind.THROTTLED)] * 10,
+        ]
+        job = await run(world, await world.create(ada), step=timedelta(seconds=40))
+        assert (job.state, job.attempt_count, job.throttled_count) == (JobState.SUCCEEDED, 25, 20)
+        assert await world.ledger(ada) == ["credit", "hold", "post"]
+
+    async def test_but_its_other_failures_do(self, world: World, ada: Customer) -> None:
+        world.fal.submit_faults = [
+            *[Fault(kind=FaultKind.THROTTLED)] * 10,
+            *[Fault(kind=FaultKind.UNAVAILABLE)] * 5,
+        ]
+        job = await run(world, await world.create(ada), step=timedelta(seconds=40))
+        assert (job.state, job.attempt_count, job.throttled_count) == (JobState.FAILED, 15, 10)
+        assert await world.ledger(ada) == ["credit", "hold", "void"]
+
+    async def test_a_provider_that_never_stops_throttling_lets_the_job_expire(
+        self, world: World, ada: Customer
+    ) -> None:
+        world.fal.submit_faults = [Fault(kind=FaultKind.THROTTLED)] * 1000
+        job = await run_when_due(world, await world.create(ada), times=200)
+        assert (job.state, job.update_time) == (JobState.EXPIRED, after_noon(1800))
+        # Every 21 seconds of half an hour, more or less.
+        assert 83 <= job.attempt_count <= 89
+        assert await world.ledger(ada) == ["credit", "hold", "void"]
 
     async def test_a_try_that_would_come_after_the_deadline_is_not_waited_for(
         self, world: World, ada: Customer
@@ -540,22 +642,59 @@ class TestDeadlines:
 
 
 class TestRemovedProviders:
+    """One that is not configured any more, or not on this server."""
+
     def _without_fal(self, world: World) -> World:
         """The same jobs after a restart without credentials for fal."""
         return World(store=world.store, clock=world.clock, providers=[FakeProvider("vertex")])
 
-    @pytest.mark.parametrize("is_interrupted", [False, True])
-    async def test_a_job_that_was_not_taken_fails(self, world: World, ada: Customer, *, is_interrupted: bool) -> None:
-        job = await world.create(ada)
-        if is_interrupted:
-            await world.recorder.record(job, IntendSubmit())
-        await self._without_fal(world).run_due()
-        job = await world.load(job)
-        assert job.failure is not None
+    async def test_counts_as_one_that_is_down_and_after_five_tries_the_job_fails(
+        self, world: World, ada: Customer
+    ) -> None:
+        job = await run(self._without_fal(world), await world.create(ada))
+        assert await world.history(job.job_id) == ["Created", *["SubmitIntended", "SubmitRefused"] * 5, "Failed"]
         assert job.failure == JobFailure(
-            code=FailureCode.PROVIDER_ERROR, message="The provider is no longer configured on this server."
+            code=FailureCode.PROVIDER_ERROR, message="The provider is not available.", fault=ABSENT
         )
+        refusal = (await world.store.events_after(job.job_id, 2))[0].event
+        assert isinstance(refusal, SubmitRefused)
+        assert refusal.fault == ABSENT
+        assert world.fal.calls == []
         assert await world.ledger(ada) == ["credit", "hold", "void"]
+
+    async def test_that_is_back_before_the_last_try_renders_the_job(self, world: World, ada: Customer) -> None:
+        job = await run_when_due(self._without_fal(world), await world.create(ada), times=4)
+        assert (job.state, job.attempt_count) == (JobState.PENDING, 4)
+        job = await run(world, job)
+        assert (job.state, job.attempt_count, world.fal.call_count("submit")) == (JobState.SUCCEEDED, 5, 1)
+        assert await world.ledger(ada) == ["credit", "hold", "post"]
+
+    async def test_a_job_whose_submit_was_interrupted_counts_as_never_answered(
+        self, world: World, ada: Customer
+    ) -> None:
+        job = await world.recorder.record(await world.create(ada), IntendSubmit())
+        job = await run(self._without_fal(world), job)
+        assert await world.history(job.job_id) == ["Created", "SubmitIntended", "SubmitUnanswered", "Failed"]
+        assert job.failure is not None
+        assert job.failure.code is FailureCode.SUBMIT_UNANSWERED
+        assert job.failure.message == "The provider did not confirm that it took the job; it was not sent again."
+        assert await world.ledger(ada) == ["credit", "hold", "void"]
+
+    async def test_the_same_of_an_idempotent_provider_that_cannot_be_asked_again(
+        self, world: World, ada: Customer
+    ) -> None:
+        job = await world.recorder.record(await world.create(ada, model="local/storyboard"), IntendSubmit())
+        job = await run(World(store=world.store, clock=world.clock, providers=[world.fal]), job)
+        assert await world.history(job.job_id) == ["Created", "SubmitIntended", "SubmitUnanswered", "Failed"]
+
+    async def test_a_plan_that_submits_again_does_so_when_the_provider_is_back(self, world: World) -> None:
+        patient = await world.join("patient")
+        job = await world.recorder.record(await world.create(patient), IntendSubmit())
+        job = await run_when_due(self._without_fal(world), job, times=3)
+        assert (job.state, job.attempt_count, job.unanswered_count) == (JobState.PENDING, 3, 1)
+        assert (await run(world, job)).state is JobState.SUCCEEDED
+        assert world.fal.call_count("submit") == 1
+        assert await world.ledger(patient) == ["credit", "hold", "post"]
 
     async def test_a_job_that_was_taken_waits_and_succeeds_when_the_provider_is_back(
         self, world: World, ada: Customer, logs: list[Any]

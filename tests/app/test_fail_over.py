@@ -265,10 +265,38 @@ class TestTheNext:
         job = await run(again, job)
         assert (job.state, job.provider, world.vertex.call_count("submit")) == (JobState.SUCCEEDED, "fal", 1)
 
-    async def test_fails_the_job_if_it_has_lost_its_credentials_meanwhile(self, world: World, ada: Customer) -> None:
+    async def test_counts_as_down_if_it_has_lost_its_credentials_meanwhile(self, world: World, ada: Customer) -> None:
         job = await world.create(ada, model="two/routes")
         world.vertex.submit_faults = [DOWN]
         later = World(store=world.store, clock=world.clock, catalogue=Catalogue([MODEL]), providers=[world.vertex])
         job = await run(later, job)
-        assert job.failure_text == "The provider is no longer configured on this server."
+        assert (job.failure_text, job.attempt_count) == ("The provider is not available.", 5)
+        assert (world.vertex.call_count("submit"), world.fal.call_count("submit")) == (1, 0)
         assert await world.ledger(ada) == ["credit", "hold", "void"]
+
+    async def test_is_asked_at_once_if_the_first_has_lost_its_credentials_meanwhile(
+        self, world: World, ada: Customer
+    ) -> None:
+        job = await world.create(ada, model="two/routes")
+        later = World(store=world.store, clock=world.clock, catalogue=Catalogue([MODEL]), providers=[world.fal])
+        await later.run_due()
+        job = await world.load(job)
+        assert await world.history(job.job_id) == [*TRIED, *DONE]
+        assert (job.provider, job.update_time) == ("fal", job.create_time)
+        assert await world.ledger(ada) == ["credit", "hold", "post"]
+
+    async def test_is_not_asked_if_the_first_lost_its_credentials_while_it_was_asked(
+        self, world: World, ada: Customer
+    ) -> None:
+        job = await world.recorder.record(await world.create(ada, model="two/routes"), IntendSubmit())
+        later = World(store=world.store, clock=world.clock, catalogue=Catalogue([MODEL]), providers=[world.fal])
+        job = await run(later, job)
+        assert await world.history(job.job_id) == ["Created", "SubmitIntended", "SubmitUnanswered", "Failed"]
+        assert world.fal.calls == []
+
+    async def test_is_asked_at_once_when_the_first_throttles_us(self, world: World, ada: Customer) -> None:
+        world.vertex.submit_faults = [Fault(kind=FaultKind.THROTTLED, retry_after=timedelta(minutes=5))]
+        job = await world.create(ada, model="two/routes")
+        await world.run_due()
+        job = await world.load(job)
+        assert (job.state, job.provider, job.throttled_count) == (JobState.SUCCEEDED, "fal", 1)

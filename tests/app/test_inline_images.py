@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from reelgate_server.adapters.store.memory import MemoryStore
+from reelgate_server.app.cancel_job import cancel_job
 from reelgate_server.domain.accounts import Surface
+from reelgate_server.domain.catalogue import Catalogue
+from reelgate_server.domain.decide import IntendSubmit, RecordRendered
 from reelgate_server.domain.errors import (
     IdempotencyKeyReused,
     InsufficientBalance,
@@ -18,14 +21,15 @@ from reelgate_server.domain.errors import (
     ModelNotFound,
     StoreUnavailable,
 )
-from reelgate_server.domain.events import FailureCode
+from reelgate_server.domain.events import FailureCode, JobFailure
 from reelgate_server.domain.faults import Fault, FaultKind
 from reelgate_server.domain.lifecycle import JobState
 from reelgate_server.domain.spec import InlineImage, JobRequest
 from reelgate_server.ports.provider import ImageBytes, ImageUrl
-from tests.support.driving import due_in, run
+from tests.support.driving import due_in, run, run_when_due
 from tests.support.interpose import Trouble, interpose
-from tests.support.world import Customer, World
+from tests.support.media import MemoryMediaStore
+from tests.support.world import LEASE, Customer, World
 
 PNG = b"\x89PNG\r\n\x1a\n and so on"
 OTHER_PNG = b"\x89PNG\r\n\x1a\n and so forth"
@@ -207,6 +211,178 @@ class TestIdempotency:
         assert job is not None
         assert job.spec.image is not None
         assert name == f"generated-videos/{ada.account.account_id}/{job.job_id}/{job.spec.image.sha256}.png"
+
+
+class StubbornMediaStore(MemoryMediaStore):
+    """Keeps and reads everything, and deletes nothing while it is stubborn."""
+
+    is_stubborn = True
+
+    async def delete(self, object_name: str) -> None:
+        if self.is_stubborn:
+            raise MediaUnavailable
+        await super().delete(object_name)
+
+
+class TestForgetting:
+    """Once a job has ended, nobody needs the image that came with it."""
+
+    def _videos(self, world: World) -> list[str]:
+        return [name.rpartition("/")[2] for name in world.media.files]
+
+    async def test_a_job_that_succeeded_leaves_its_video_alone(self, world: World, ada: Customer) -> None:
+        job = await run(world, await world.create(ada, image_url=data_url()))
+        assert job.state is JobState.SUCCEEDED
+        assert self._videos(world) == ["video.mp4"]
+        assert await due_in(world, job) is None
+
+    async def test_in_the_same_drive_in_which_the_job_ends(self, world: World, ada: Customer) -> None:
+        job = await world.create(ada, image_url=data_url())
+        await world.run_due()
+        assert (await world.load(job)).state is JobState.SUCCEEDED
+        assert self._videos(world) == ["video.mp4"]
+
+    @pytest.mark.parametrize("end", ["refused", "unanswered", "rendered without a video", "lost"])
+    async def test_a_job_that_failed_leaves_nothing(self, world: World, ada: Customer, end: str) -> None:
+        if end == "refused":
+            world.fal.submit_faults = [Fault(kind=FaultKind.IMAGE_UNUSABLE)]
+        elif end == "unanswered":
+            world.fal.submit_faults = [Fault(kind=FaultKind.TIMEOUT, is_maybe_accepted=True)]
+        elif end == "lost":
+            world.fal.poll_faults = [Fault(kind=FaultKind.TASK_UNKNOWN)] * 3
+        world.fal.is_held = True
+        job = await world.create(ada, image_url=data_url())
+        await world.run_due()
+        if end == "rendered without a video":
+            world.fal.fail("fal-task-1", JobFailure(code=FailureCode.REJECTED, message="Not this."))
+        job = await run_when_due(world, job)
+        assert (job.state, world.media.files) == (JobState.FAILED, {})
+        assert await due_in(world, job) is None
+
+    async def test_a_job_whose_model_left_the_catalogue_leaves_nothing(self, world: World, ada: Customer) -> None:
+        job = await world.create(ada, image_url=data_url())
+        later = World(
+            store=world.store, clock=world.clock, media=world.media, catalogue=Catalogue([]), providers=[world.fal]
+        )
+        await later.run_due()
+        assert ((await world.load(job)).state, world.media.files) == (JobState.FAILED, {})
+
+    @pytest.mark.parametrize("state", [JobState.PENDING, JobState.SUBMITTING, JobState.PROCESSING])
+    async def test_a_cancelled_job_leaves_nothing(self, world: World, ada: Customer, state: JobState) -> None:
+        world.fal.is_held = True
+        job = await world.create(ada, image_url=data_url())
+        if state is JobState.SUBMITTING:
+            job = await world.recorder.record(job, IntendSubmit())
+        elif state is JobState.PROCESSING:
+            await world.run_due()
+        assert (await world.load(job)).state is state
+        await cancel_job(world.recorder, ada.caller, job.job_id)
+        assert len(world.media.files) == 1
+        await world.run_due()
+        assert world.media.files == {}
+        assert await due_in(world, job) is None
+
+    @pytest.mark.parametrize("is_rendered", [False, True])
+    async def test_a_job_that_expired_leaves_neither_its_image_nor_a_video_that_nobody_paid_for(
+        self, world: World, ada: Customer, *, is_rendered: bool
+    ) -> None:
+        world.fal.is_held = True
+        job = await world.create(ada, image_url=data_url())
+        await world.run_due()
+        if is_rendered:
+            job = await world.load(job)
+            job = await world.recorder.record(job, RecordRendered("https://fake.test/videos/fal-task-1.mp4"))
+            # A copy that was published, by a driver that died before it could say so.
+            image = next(iter(world.media.files))
+            world.media.files[image.rpartition("/")[0] + "/video.mp4"] = (b"a video", "video/mp4")
+        await world.clock.advance(timedelta(minutes=30))
+        await world.run_due()
+        assert ((await world.load(job)).state, world.media.files) == (JobState.EXPIRED, {})
+        assert await due_in(world, job) is None
+
+    async def test_an_outage_of_the_media_store_puts_it_off_and_changes_nothing_else(self) -> None:
+        media = StubbornMediaStore()
+        world = World(media=media)
+        ada = await world.join()
+        world.fal.submit_faults = [Fault(kind=FaultKind.REJECTED)]
+        job = await world.create(ada, image_url=data_url())
+        await world.run_due()
+        failed = await world.load(job)
+        for _ in range(3):
+            assert await due_in(world, job) == timedelta(seconds=5)
+            await world.clock.advance(timedelta(seconds=5))
+            await world.run_due()
+        assert len(world.media.files) == 1
+        media.is_stubborn = False
+        await world.clock.advance(timedelta(seconds=5))
+        await world.run_due()
+        assert world.media.files == {}
+        assert await due_in(world, job) is None
+        assert await world.load(job) == failed
+        assert await world.ledger(ada) == ["credit", "hold", "void"]
+
+    async def test_an_outage_that_does_not_end_is_borne_until_ten_minutes_after_the_deadline(self) -> None:
+        world = World(media=StubbornMediaStore())
+        job = await world.create(await world.join(), image_url=data_url())
+        await world.run_due()
+        assert (await world.load(job)).state is JobState.SUCCEEDED
+        await world.clock.advance(timedelta(minutes=39, seconds=59))
+        await world.run_due()
+        assert await due_in(world, job) == timedelta(seconds=5)
+        await world.clock.advance(timedelta(seconds=5))
+        await world.run_due()
+        assert await due_in(world, job) is None
+
+    async def test_a_task_that_was_told_to_stop_before_the_outage_is_told_again_without_harm(self) -> None:
+        media = StubbornMediaStore()
+        world = World(media=media)
+        ada = await world.join()
+        world.fal.is_held = True
+        job = await world.create(ada, image_url=data_url())
+        await world.run_due()
+        cancelled = await cancel_job(world.recorder, ada.caller, job.job_id)
+        await world.run_due()
+        media.is_stubborn = False
+        await world.clock.advance(timedelta(seconds=5))
+        await world.run_due()
+        assert (await world.load(job), media.files) == (cancelled, {})
+        assert [name for name, _ in world.fal.calls] == ["submit", "poll", "cancel", "cancel"]
+
+    async def test_a_cancelled_job_of_a_removed_provider_leaves_nothing_either(
+        self, world: World, ada: Customer
+    ) -> None:
+        world.fal.is_held = True
+        job = await world.create(ada, image_url=data_url())
+        await world.run_due()
+        await cancel_job(world.recorder, ada.caller, job.job_id)
+        await World(store=world.store, clock=world.clock, media=world.media, providers=[]).run_due()
+        assert world.media.files == {}
+
+    async def test_an_image_that_is_gone_already_is_no_reason_to_go_on(self, world: World, ada: Customer) -> None:
+        job = await world.create(ada, image_url=data_url())
+        world.media.files.clear()
+        await cancel_job(world.recorder, ada.caller, job.job_id)
+        await world.run_due()
+        assert await due_in(world, job) is None
+
+    async def test_a_driver_that_died_after_the_end_leaves_it_to_the_next(self, world: World, ada: Customer) -> None:
+        world.fal.submit_faults = [Fault(kind=FaultKind.REJECTED)]
+        job = await world.create(ada, image_url=data_url())
+
+        async def around(name: str, call: Callable[[], Awaitable[Any]]) -> Any:
+            answer = await call()
+            if name == "append" and (await world.load(job)).is_terminal:
+                raise StoreUnavailable
+            return answer
+
+        dying = World(store=interpose(world.store, around), clock=world.clock, media=world.media, providers=[world.fal])
+        with pytest.raises(StoreUnavailable):
+            await dying.run_due("first")
+        assert (await world.load(job)).state is JobState.FAILED
+        assert len(world.media.files) == 1
+        await world.clock.advance(LEASE)
+        await world.run_due("second")
+        assert world.media.files == {}
 
 
 class TestLosing:

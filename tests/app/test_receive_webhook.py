@@ -26,6 +26,7 @@ from reelgate_server.ports.provider import RenderOrder, TaskState
 from reelgate_server.ports.store import SequenceConflict
 from reelgate_server.ports.webhooks import Webhook, WebhookRefused
 from tests.support.clock import settle
+from tests.support.driving import due_in
 from tests.support.fake_provider import FakeProvider
 from tests.support.fake_webhooks import FakeWebhooks
 from tests.support.interpose import Trouble, interpose
@@ -487,6 +488,75 @@ class TestRecovery:
             assert await world.load(job) == job
         await announce(world, webhooks, job)
         assert (await world.load(job)).state is JobState.PROCESSING
+
+    async def test_what_a_provider_repeats_of_the_prompt_is_not_told_to_the_operator(
+        self, world: World, fal: SlowProvider, webhooks: SlowWebhooks, ada: Customer, logs: list[Any]
+    ) -> None:
+        job = await unanswered(world, fal, ada)
+        webhooks.find_faults = [Fault(kind=FaultKind.UNAVAILABLE, detail="500: {'prompt': 'a red kite'}")]
+        with pytest.raises(ProviderUnavailable) as raised:
+            await announce(world, webhooks, job)
+        # The cause is what the boundary logs.
+        assert repr(raised.value.__cause__) == "ProviderFault(\"unavailable: 500: {'prompt': '[prompt]\")"
+        assert "a red kite" not in repr(logs)
+
+    async def test_a_job_that_waits_for_its_webhook_goes_on_waiting_without_its_provider(
+        self, world: World, fal: SlowProvider, webhooks: SlowWebhooks, ada: Customer
+    ) -> None:
+        job = await unanswered(world, fal, ada)
+        without = World(store=world.store, clock=world.clock, providers=[])
+        for _ in range(5):
+            await world.clock.advance(timedelta(minutes=2))
+            await without.run_due()
+        assert await world.load(job) == job
+        fal.finish("fal-task-1")
+        await announce(world, webhooks, job)
+        await world.run_due()
+        assert (await world.load(job)).state is JobState.SUCCEEDED
+        assert await world.ledger(ada) == ["credit", "hold", "post"]
+
+    async def test_a_refusal_after_a_lost_answer_leaves_the_job_to_the_webhook_of_the_first_task(
+        self, world: World, fal: SlowProvider, webhooks: SlowWebhooks
+    ) -> None:
+        patient = await world.join("patient")
+        job = await unanswered(world, fal, patient)
+        fal.submit_faults = [Fault(kind=FaultKind.REJECTED)]
+        await world.clock.advance(timedelta(minutes=1))
+        await world.run_due()
+        job = await world.load(job)
+        assert await world.history(job.job_id) == [*UNANSWERED, "SubmitIntended", "SubmitRefused"]
+        assert (job.state, job.retry_time) == (JobState.PENDING, job.expire_time)
+        fal.finish("fal-task-1")
+        await announce(world, webhooks, job)
+        await world.run_due()
+        assert (await world.load(job)).state is JobState.SUCCEEDED
+        assert fal.call_count("submit") == 2
+        assert await world.ledger(patient) == ["credit", "hold", "post"]
+
+    async def test_a_job_whose_submits_were_all_refused_is_not_recovered(
+        self, world: World, fal: SlowProvider, webhooks: SlowWebhooks, ada: Customer
+    ) -> None:
+        fal.submit_faults = [Fault(kind=FaultKind.THROTTLED)]
+        job = await world.create(ada)
+        await world.run_due()
+        job = await world.load(job)
+        assert (job.state, job.attempt_count, job.unanswered_count) == (JobState.PENDING, 1, 0)
+        await announce(world, webhooks, job)
+        assert webhooks.searches == []
+        assert await world.load(job) == job
+
+    async def test_how_long_a_recovered_task_took_is_not_believed(
+        self, world: World, fal: SlowProvider, webhooks: SlowWebhooks, ada: Customer
+    ) -> None:
+        for number in range(1, 7):
+            job = await unanswered(world, fal, ada)
+            await world.clock.advance(timedelta(minutes=1))
+            fal.finish(f"fal-task-{number}")
+            await announce(world, webhooks, job, f"fal-task-{number}")
+            await world.run_due()
+            assert (await world.load(job)).state is JobState.SUCCEEDED
+        # Half of what the catalogue says; those six were seen to end in no time.
+        assert await due_in(world, await started(world, ada)) == timedelta(seconds=105)
 
     async def test_a_plan_that_submits_again_does_not_if_the_webhook_comes_first(
         self, world: World, fal: SlowProvider, webhooks: SlowWebhooks

@@ -1,6 +1,7 @@
 """The worker drives what is due, a bounded number at once, and outlives bugs and outages."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -10,13 +11,15 @@ import pytest
 from reelgate_server.adapters.feed.local import LocalFeed
 from reelgate_server.adapters.store.memory import MemoryStore
 from reelgate_server.app.cancel_job import cancel_job
+from reelgate_server.domain.catalogue import Catalogue
 from reelgate_server.domain.errors import StoreUnavailable
 from reelgate_server.domain.events import Task
-from reelgate_server.domain.faults import Fault, FaultKind
-from reelgate_server.domain.ids import JobId
+from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
+from reelgate_server.domain.ids import JobId, ModelId, ProviderName
 from reelgate_server.domain.job import Job
 from reelgate_server.domain.lifecycle import JobState
 from reelgate_server.ports.provider import RenderOrder, TaskAccepted, TaskState
+from tests.domain.builders import a_model, a_route
 from tests.support.clock import settle
 from tests.support.fake_provider import FakeProvider
 from tests.support.interpose import Trouble, interpose
@@ -36,6 +39,35 @@ class _Buggy(FakeProvider):
             message = "division by zero"
             raise ZeroDivisionError(message)
         return await super().submit(order)
+
+
+class _SlowToRefuse(FakeProvider):
+    """Refuses its first order, once it is let."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.gate = asyncio.Event()
+
+    async def submit(self, order: RenderOrder) -> TaskAccepted:
+        if self.gate.is_set():
+            return await super().submit(order)
+        self.calls.append(("submit", order.job_id))
+        await self.gate.wait()
+        raise ProviderFault(Fault(kind=FaultKind.UNAVAILABLE))
+
+
+class _SlowToClaim(Trouble):
+    """Answers claims once it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+
+    async def __call__(self, name: str, call: Callable[[], Awaitable[Any]]) -> Any:
+        answer = await super().__call__(name, call)
+        if name == "claim":
+            await self.gate.wait()
+        return answer
 
 
 @pytest.fixture
@@ -139,50 +171,86 @@ class TestCrowding:
             assert world.fal.call_count("submit") == 2
             assert {(await world.load(job)).state for job in others} == {JobState.SUCCEEDED}
             world.fal.submit_gate.set()
-            await world.clock.advance(timedelta(seconds=6))
+            await settle()
             assert {(await world.load(job)).state for job in crowd} == {JobState.SUCCEEDED}
             worker.stop()
         assert world.metrics.drives_max == {"fal": 2, "vertex": 2}
         assert (world.fal.call_count("submit"), world.vertex.call_count("submit")) == (9, 5)
 
-    async def test_a_crowded_job_is_put_off_for_a_second(self, world: World, ada: Customer) -> None:
+    async def test_the_first_to_come_is_the_first_to_get_a_place(self, world: World, ada: Customer) -> None:
+        world.fal.first_poll_after = timedelta(minutes=1)
         world.fal.submit_gate.clear()
         worker = world.worker(concurrency=8, provider_concurrency=1)
         async with asyncio.TaskGroup() as group:
             group.create_task(worker.run())
-            first = await world.create(ada)
-            await settle()
-            second = await world.create(ada)
-            await settle()
+            jobs = []
+            for _ in range(5):
+                jobs.append(await world.create(ada))
+                await world.clock.advance(timedelta(seconds=3))
             world.fal.submit_gate.set()
-            await world.clock.advance(timedelta(seconds=0.9))
-            assert (await world.load(first)).state is JobState.SUCCEEDED
-            assert (await world.load(second)).state is JobState.PENDING
-            await world.clock.advance(timedelta(seconds=0.4))
-            assert (await world.load(second)).state is JobState.SUCCEEDED
+            await settle()
+            assert [job_id for _, job_id in world.fal.calls] == [job.job_id for job in jobs]
             worker.stop()
 
-    async def test_a_job_that_cannot_be_put_off_now_is_claimed_anew_when_its_lease_has_run_out(
-        self, shaky: World, trouble: Trouble, logs: list[Any]
+    async def test_jobs_that_wait_for_a_place_cost_no_writes_and_the_store_is_asked_four_times_a_second(
+        self, shaky: World, trouble: Trouble
     ) -> None:
         ada = await shaky.join()
         shaky.fal.submit_gate.clear()
         worker = shaky.worker(concurrency=8, provider_concurrency=1)
         async with asyncio.TaskGroup() as group:
             group.create_task(worker.run())
-            await shaky.create(ada)
+            jobs = [await shaky.create(ada) for _ in range(6)]
             await settle()
-            trouble.by_method["release"] = StoreUnavailable()
-            second = await shaky.create(ada)
-            await settle()
-            assert [entry["job"] for entry in logs if entry["event"] == "job not put off"] == [second.job_id]
-            trouble.end()
+            before = Counter(trouble.calls)
+            await shaky.clock.advance(timedelta(seconds=60))
+            assert Counter(trouble.calls) - before == {"claim": 240, "lag": 12, "renew": 18}
+            states = [(await shaky.load(job)).state for job in jobs]
+            assert (states.count(JobState.SUBMITTING), states.count(JobState.PENDING)) == (1, 5)
             shaky.fal.submit_gate.set()
-            await shaky.clock.advance(timedelta(seconds=9.9))
-            assert (await shaky.load(second)).state is JobState.PENDING
-            await shaky.clock.advance(timedelta(seconds=4))
-            assert (await shaky.load(second)).state is JobState.SUCCEEDED
             worker.stop()
+
+    async def test_the_lag_includes_jobs_that_wait_for_a_place_of_their_provider(
+        self, world: World, ada: Customer
+    ) -> None:
+        world.fal.submit_gate.clear()
+        worker = world.worker(concurrency=8, provider_concurrency=1)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(worker.run())
+            for _ in range(2):
+                await world.create(ada)
+                await settle()
+            await world.clock.advance(timedelta(seconds=60))
+            assert world.metrics.lag == timedelta(seconds=60)
+            world.fal.submit_gate.set()
+            await world.clock.advance(timedelta(seconds=5))
+            assert world.metrics.lag == timedelta()
+            worker.stop()
+
+    async def test_a_job_that_moves_on_waits_for_a_place_of_its_next_provider(self) -> None:
+        first = a_route(provider=ProviderName("vertex"), text_endpoint="veo", image_endpoint="veo")
+        two_routes = a_model(model_id=ModelId("two/routes"), routes=(first, a_route()))
+        fal_alone = a_model(model_id=ModelId("fal/alone"), routes=(a_route(),))
+        world = World(catalogue=Catalogue([two_routes, fal_alone]))
+        ada = await world.join()
+        world.fal.submit_gate.clear()
+        worker = world.worker(concurrency=8, provider_concurrency=1)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(worker.run())
+            await world.create(ada, model="fal/alone")
+            await settle()
+            world.vertex.submit_faults = [Fault(kind=FaultKind.UNAVAILABLE)]
+            moved = await world.create(ada, model="two/routes")
+            await settle()
+            next_one = await world.create(ada, model="two/routes")
+            await settle()
+            assert ((await world.load(moved)).provider, world.fal.call_count("submit")) == ("fal", 1)
+            assert (await world.load(next_one)).state is JobState.SUCCEEDED
+            world.fal.submit_gate.set()
+            await settle()
+            assert (await world.load(moved)).state is JobState.SUCCEEDED
+            worker.stop()
+        assert world.metrics.drives_max == {"fal": 1, "vertex": 1}
 
 
 class TestMeasurements:
@@ -389,6 +457,24 @@ class TestOutages:
             await shaky.clock.advance(timedelta(seconds=12))
             assert (await shaky.load(job)).state is JobState.SUCCEEDED
 
+    async def test_a_bug_of_the_store_ends_neither_the_worker_nor_the_job(
+        self, shaky: World, trouble: Trouble, logs: list[Any]
+    ) -> None:
+        ada = await shaky.join()
+        async with working(shaky):
+            job = await shaky.create(ada)
+            for method in ("append", "release", "renew", "lag"):
+                trouble.by_method[method] = ZeroDivisionError("a bug")
+            await shaky.clock.advance(timedelta(seconds=5))
+            trouble.by_method["claim"] = ZeroDivisionError("a bug")
+            await shaky.clock.advance(timedelta(seconds=5))
+            trouble.end()
+            # Nobody renews the lease of a job that could not be given back.
+            await shaky.clock.advance(LEASE)
+            assert (await shaky.load(job)).state is JobState.SUCCEEDED
+        events = {entry["event"] for entry in logs}
+        assert events >= {"drive failed", "job not given back", "lag not measured", "claim failed"}
+
     async def test_an_outage_while_leases_are_renewed_is_outlived(
         self, shaky: World, trouble: Trouble, logs: list[Any]
     ) -> None:
@@ -453,6 +539,26 @@ class TestLeases:
             await shaky.clock.advance(timedelta(seconds=11))
             assert (await shaky.load(job)).state is JobState.SUCCEEDED
 
+    async def test_a_second_lease_on_a_job_under_way_runs_out_though_others_of_its_claim_are_driven(
+        self, world: World, ada: Customer
+    ) -> None:
+        world.fal.submit_gate.clear()
+        world.vertex.submit_gate.clear()
+        async with working(world):
+            job = await world.create(ada)
+            await settle()
+            # Its lease runs out before any renewal; the next claim takes it once more, with another that lasts.
+            world.clock.jump(timedelta(minutes=1))
+            await world.create(ada, model="google/veo-3")
+            await settle()
+            world.fal.submit_gate.set()
+            world.fal.first_poll_after = timedelta(seconds=1)
+            await settle()
+            assert (await world.load(job)).state is JobState.PROCESSING
+            await world.clock.advance(LEASE)
+            assert (await world.load(job)).state is JobState.SUCCEEDED
+            world.vertex.submit_gate.set()
+
     async def test_an_idle_worker_renews_nothing(self, shaky: World, trouble: Trouble) -> None:
         async with working(shaky):
             await shaky.clock.advance(timedelta(minutes=1))
@@ -472,7 +578,9 @@ class TestStopping:
         await worker.run()
         assert (await world.load(job)).state is JobState.PENDING
 
-    async def test_the_jobs_at_hand_are_finished_and_no_more_are_claimed(self, world: World, ada: Customer) -> None:
+    async def test_the_steps_under_way_are_finished_and_no_more_jobs_are_claimed(
+        self, world: World, ada: Customer
+    ) -> None:
         at_hand = await world.create(ada)
         world.fal.submit_gate.clear()
         async with asyncio.TaskGroup() as group:
@@ -484,9 +592,66 @@ class TestStopping:
             await world.clock.advance(timedelta(seconds=5))
             assert not running.done()
             world.fal.submit_gate.set()
-        assert (await world.load(at_hand)).state is JobState.SUCCEEDED
+        assert await world.history(at_hand.job_id) == ["Created", "SubmitIntended", "Submitted"]
         assert (await world.load(late)).state is JobState.PENDING
-        assert await _is_claimable(world)
+        await world.run_due("heir")
+        assert {(await world.load(job)).state for job in (at_hand, late)} == {JobState.SUCCEEDED}
+
+    async def test_a_job_that_may_be_sent_to_the_next_provider_is_given_back_instead(self) -> None:
+        first = a_route(provider=ProviderName("vertex"), text_endpoint="veo", image_endpoint="veo")
+        slow = _SlowToRefuse("vertex")
+        fal = FakeProvider("fal")
+        model = a_model(model_id=ModelId("two/routes"), routes=(first, a_route()))
+        world = World(providers=[slow, fal], catalogue=Catalogue([model]))
+        ada = await world.join()
+        async with asyncio.TaskGroup() as group:
+            worker = world.worker()
+            group.create_task(worker.run())
+            job = await world.create(ada, model="two/routes")
+            await settle()
+            worker.stop()
+            slow.gate.set()
+        assert await world.history(job.job_id) == ["Created", "SubmitIntended", "SubmitRefused"]
+        assert fal.calls == []
+        await world.run_due("heir")
+        assert (await world.load(job)).state is JobState.SUCCEEDED
+
+    async def test_a_claim_that_is_answered_after_the_stop_is_undone(self) -> None:
+        slow = _SlowToClaim()
+        world = World(store=interpose(MemoryStore(), slow))
+        ada = await world.join()
+        worker = world.worker()
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(worker.run())
+            jobs = [await world.create(ada) for _ in range(3)]
+            await world.clock.advance(timedelta(seconds=7))
+            worker.stop()
+            await settle()
+            assert not running.done()
+            slow.gate.set()
+        assert world.fal.calls == []
+        assert await world.store.lag(world.clock.now()) == timedelta(seconds=7)
+        await world.run_due("heir")
+        assert {(await world.load(job)).state for job in jobs} == {JobState.SUCCEEDED}
+
+    @pytest.mark.parametrize("error", [StoreUnavailable(), ZeroDivisionError("a bug")])
+    async def test_a_claim_that_cannot_be_undone_is_left_to_its_lease(self, logs: list[Any], error: Exception) -> None:
+        slow = _SlowToClaim()
+        slow.by_method["undo_claim"] = error
+        world = World(store=interpose(MemoryStore(), slow))
+        ada = await world.join()
+        job = await world.create(ada)
+        worker = world.worker()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(worker.run())
+            await settle()
+            worker.stop()
+            slow.gate.set()
+        assert [entry["job"] for entry in logs if entry["event"] == "claim not undone"] == [job.job_id]
+        assert not await _is_claimable(world)
+        await world.clock.advance(LEASE)
+        await world.run_due("heir")
+        assert (await world.load(job)).state is JobState.SUCCEEDED
 
     async def test_a_worker_whose_places_are_all_taken_stops_too(self, world: World, ada: Customer) -> None:
         jobs = [await world.create(ada) for _ in range(4)]
@@ -498,7 +663,7 @@ class TestStopping:
             worker.stop()
             world.fal.submit_gate.set()
         states = [(await world.load(job)).state for job in jobs]
-        assert states.count(JobState.SUCCEEDED) == 2
+        assert states.count(JobState.PROCESSING) == 2
         assert states.count(JobState.PENDING) == 2
 
     async def test_a_stopped_workers_jobs_can_be_taken_over_at_once(self, world: World, ada: Customer) -> None:
@@ -641,7 +806,7 @@ class TestAbandoning:
             worker.stop()
             worker.abandon()
             gate.set()
-        assert (await world.load(job)).state is JobState.SUCCEEDED
+        assert (await world.load(job)).state is JobState.PROCESSING
 
     async def test_other_drives_are_interrupted_meanwhile(self) -> None:
         slow, vertex = _Slow(), FakeProvider("vertex")
@@ -658,8 +823,7 @@ class TestAbandoning:
             await settle()
             assert world.metrics.drives == {"fal": 0, "vertex": 1}
             vertex.submit_gate.set()
-        assert (await world.load(looked_at)).state is JobState.PROCESSING
-        assert (await world.load(submitted)).state is JobState.SUCCEEDED
+        assert [(await world.load(job)).state for job in (looked_at, submitted)] == [JobState.PROCESSING] * 2
 
 
 class TestCancelledJobs:

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from reelgate_server.domain.events import Task
 from reelgate_server.domain.faults import FaultKind, ProviderFault
-from reelgate_server.ports.provider import Provider, RenderOrder, TaskDone, TaskFailed, TaskRunning
+from reelgate_server.ports.provider import ImageUrl, Provider, RenderOrder, TaskDone, TaskFailed, TaskRunning
 from tests.support.builders import job_id
+from tests.support.images import IMAGE_URL
 from tests.support.render_orders import make_order
 from tests.support.waiting import INTERVAL_S, LIMIT_S, wait_for_end
 
@@ -90,6 +92,13 @@ class ProviderContract:
         assert await provider.poll(task) == end
         assert isinstance(end, TaskDone)
         assert await _read_all(provider.open(task, end.source_url))
+
+    async def test_an_address_is_refused_by_who_takes_bytes(self, provider: Provider) -> None:
+        if provider.takes_image_bytes:
+            with pytest.raises(ProviderFault) as raised:
+                await provider.submit(replace(self.order(), image=ImageUrl(IMAGE_URL)))
+            assert raised.value.fault.kind is FaultKind.INVALID
+            assert not raised.value.fault.is_maybe_accepted
 
     async def test_a_task_names_the_credential_that_made_it(self, provider: Provider) -> None:
         task = (await provider.submit(self.order())).task

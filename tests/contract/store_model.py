@@ -5,7 +5,7 @@ It is not the reference store again: it knows jobs as bare dictionaries and mone
 
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -20,6 +20,7 @@ from reelgate_server.domain.events import (
     Submitted,
     Task,
 )
+from reelgate_server.domain.ids import ProviderName
 from reelgate_server.domain.job import Job
 from reelgate_server.domain.lifecycle import JobState
 from reelgate_server.ports.store import JobFilter, SequenceConflict
@@ -28,6 +29,7 @@ from tests.support.store_steps import Store, append, create
 
 PRICE_MICROS = 100
 OWNERS = ("one", "two", "three")
+PROVIDERS = (ProviderName("fal"), ProviderName("local"), ProviderName("vertex"))
 
 
 @dataclass
@@ -48,6 +50,7 @@ class Model:
             return InsufficientBalance
         self.available[of] -= PRICE_MICROS
         self.jobs[number] = {"of": of, "sequence": 1, "due": self.now, "owner": None, "until": 0, "state": "pending"}
+        self.jobs[number]["provider"] = PROVIDERS[number % 3]
         if key is not None:
             self.replays[of, key] = number
         return number
@@ -61,14 +64,21 @@ class Model:
         self.available[job["of"]] += PRICE_MICROS if state == "cancelled" else 0
         return sequence + 1
 
-    def claim(self, owner: str, lease: int, limit: int) -> list[int]:
-        """Predict which jobs a claim returns."""
+    def waiting(self) -> list[int]:
+        """The jobs that a claim may take, the longest due first."""
         free = [
             (job["due"], number)
             for number, job in self.jobs.items()
             if job["due"] is not None and job["due"] <= self.now and (not job["owner"] or job["until"] <= self.now)
         ]
-        claimed = [number for _, number in sorted(free)[:limit]]
+        return [number for _, number in sorted(free)]
+
+    def claim(self, owner: str, lease: int, limit: int, room: dict[ProviderName, int]) -> list[int]:
+        """Predict which jobs a claim returns."""
+        waiting = self.waiting()
+        of = {name: [number for number in waiting if self.jobs[number]["provider"] == name] for name in room}
+        allowed = {number for name in room for number in of[name][: room[name]]}
+        claimed = [number for number in waiting if number in allowed][:limit]
         for number in claimed:
             self.jobs[number] |= {"owner": owner, "until": self.now + lease}
         return claimed
@@ -78,10 +88,16 @@ class Model:
         if self.jobs[number]["owner"] == owner:
             self.jobs[number] |= {"owner": None, "due": due}
 
-    def renew(self, owner: str, until: int) -> None:
+    def undo_claim(self, number: int, owner: str) -> None:
         """Predict nothing; remember."""
-        for job in self.jobs.values():
-            job["until"] = max(job["until"], until) if job["owner"] == owner else job["until"]
+        if self.jobs[number]["owner"] == owner:
+            self.jobs[number]["owner"] = None
+
+    def renew(self, held: dict[int, str], until: int) -> None:
+        """Predict nothing; remember."""
+        for number, owner in held.items():
+            if self.jobs[number]["owner"] == owner:
+                self.jobs[number]["until"] = max(self.jobs[number]["until"], until)
 
     def listed(self, of: int, state: str | None) -> list[int]:
         """Predict a whole list."""
@@ -104,6 +120,7 @@ class RandomUser:
         steps = (
             *(self.create_a_job, self.credit_an_account, self.append_an_event, self.append_an_event),
             *(self.claim_jobs, self.release_a_job, self.renew_leases, self.read_a_job, self.list_jobs),
+            self.undo_a_claim,
         )
         for _ in range(step_count):
             self.model.now += self.random.choice((0, 0, 1, 7))
@@ -121,6 +138,7 @@ class RandomUser:
             price_micros=PRICE_MICROS,
             idempotency_key=key,
             event_time=after_noon(self.model.now),
+            provider=PROVIDERS[number % 3],
         )
         reply = await _reply(made)
         expected = self.model.create(number, of, key)
@@ -152,11 +170,20 @@ class RandomUser:
             assert (reply.sequence if isinstance(reply, Job) else reply) == expected
 
     async def claim_jobs(self) -> None:
-        """Claim some jobs."""
+        """Claim some jobs, perhaps only so many of each provider, and measure the lag before."""
         owner, lease, limit = self.random.choice(OWNERS), self.random.choice((1, 20)), self.random.randrange(1, 5)
         now, until = after_noon(self.model.now), after_noon(self.model.now + lease)
-        jobs = await self.store.claim(owner, now=now, lease_until=until, limit=limit)
-        assert [job.job_id for job in jobs] == [job_id(number) for number in self.model.claim(owner, lease, limit)]
+        places = self.random.choice((None, 1, 2))
+        driven = {name: self.random.choice((0, 1, 3)) for name in PROVIDERS[:2]}
+        room = {name: limit if places is None else max(0, places - driven.get(name, 0)) for name in PROVIDERS}
+        waiting = self.model.waiting()
+        due = self.model.jobs[waiting[0]]["due"] if waiting else self.model.now
+        assert await self.store.lag(now) == timedelta(seconds=self.model.now - due)
+        jobs = await self.store.claim(
+            owner, now=now, lease_until=until, limit=limit, provider_limit=places, driven=driven
+        )
+        expected = self.model.claim(owner, lease, limit, room)
+        assert [job.job_id for job in jobs] == [job_id(number) for number in expected]
 
     async def release_a_job(self) -> None:
         """Release a job, perhaps somebody else's."""
@@ -166,11 +193,19 @@ class RandomUser:
             await self.store.release(job_id(number), owner, due_time=_at(due))
             self.model.release(number, owner, due)
 
+    async def undo_a_claim(self) -> None:
+        """Give a job back as it was found, perhaps somebody else's."""
+        if self.model.jobs:
+            number, owner = self.random.choice(list(self.model.jobs)), self.random.choice(OWNERS)
+            await self.store.undo_claim(job_id(number), owner)
+            self.model.undo_claim(number, owner)
+
     async def renew_leases(self) -> None:
-        """Renew an owner's leases."""
-        owner, until = self.random.choice(OWNERS), self.model.now + self.random.randrange(30)
-        await self.store.renew(owner, lease_until=after_noon(until))
-        self.model.renew(owner, until)
+        """Renew some leases, not all of them held by whom we think."""
+        until = self.model.now + self.random.randrange(30)
+        held = {number: self.random.choice(OWNERS) for number in self.model.jobs if self.random.random() < 0.5}
+        await self.store.renew({job_id(number): owner for number, owner in held.items()}, lease_until=after_noon(until))
+        self.model.renew(held, until)
 
     async def read_a_job(self) -> None:
         """Read a job, perhaps an unknown one, its log, a replay and a balance."""

@@ -10,19 +10,11 @@ from reelgate_server.adapters.providers.openai.dialects import Dialect
 from reelgate_server.adapters.providers.openai.provider import OpenAiProvider
 from reelgate_server.domain.events import Task
 from reelgate_server.domain.ids import ProviderName
-from reelgate_server.ports.images import ImageUnavailable
-from reelgate_server.ports.provider import ImageBytes, RenderOrder
+from reelgate_server.ports.provider import RenderOrder
 from reelgate_simulators.openai import API_KEY, OpenAiService, OpenAiSimulator
 from tests.contract.provider_contract import ProviderContract
 from tests.support.builders import job_id
 from tests.support.render_orders import make_order
-
-
-class NoImages:
-    """None of these orders has an image."""
-
-    async def fetch(self, url: str) -> ImageBytes:
-        raise ImageUnavailable(url)
 
 
 class OpenAiContract(ProviderContract):
@@ -51,7 +43,6 @@ class OpenAiContract(ProviderContract):
                 base_url=f"{simulator.base_url}/v1",
                 dialect=self.dialect,
                 keys=self.keys,
-                images=NoImages(),
             ) as provider,
         ):
             yield provider

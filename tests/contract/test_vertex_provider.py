@@ -10,7 +10,7 @@ from reelgate_server.domain.events import Task
 from reelgate_server.domain.faults import ProviderFault
 from reelgate_server.ports.provider import Provider, RenderOrder, TaskDone
 from reelgate_simulators.vertex import TOKEN, VertexSimulator
-from tests.adapters.vertex.samples import FakeImages, task_at, veo_order
+from tests.adapters.vertex.samples import task_at, veo_order
 from tests.contract.provider_contract import ProviderContract
 from tests.support.waiting import wait_for_end
 
@@ -32,7 +32,6 @@ class TestVertexProvider(ProviderContract):
         async with VertexProvider(
             project="film",
             credentials={"studio": FixedToken(TOKEN), "another": FixedToken("token-of-another-account")},
-            images=FakeImages(),
             storage_uri=self.storage_uri,
             base_url=simulator.base_url,
             storage_url=simulator.base_url,

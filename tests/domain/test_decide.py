@@ -48,15 +48,24 @@ ENDING = {JobState.CANCELLED: EVENTS[Cancelled], JobState.EXPIRED: EVENTS[Expire
 ENDS = [JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED]
 
 
+DOWN = Fault(kind=FaultKind.UNAVAILABLE)
 NEXT = Fallback(provider=ProviderName("vertex"), render_duration=timedelta(seconds=8))
 
 
-def submitting(*, attempt: int = 1, unanswered_count: int = 0, policy: AmbiguousSubmit = AmbiguousSubmit.FAIL) -> Job:
-    """A job in its nth submit, the first ones of which were never answered."""
+def submitting(
+    *,
+    attempt: int = 1,
+    unanswered_count: int = 0,
+    throttled_count: int = 0,
+    policy: AmbiguousSubmit = AmbiguousSubmit.FAIL,
+) -> Job:
+    """A job in its nth submit: the first ones were never answered, the next throttled, the others failed."""
     job = a_job(JobState.PENDING, ambiguous_submit=policy)
     for number in range(1, attempt):
-        lost = EVENTS[SubmitUnanswered] if number <= unanswered_count else EVENTS[SubmitRefused]
-        job = apply(apply(job, SubmitIntended(event_time=NOW, attempt=number)), lost)
+        is_throttled = number <= unanswered_count + throttled_count
+        refused = SubmitRefused(event_time=NOW, fault=THROTTLED if is_throttled else DOWN, retry_time=LATER)
+        end = EVENTS[SubmitUnanswered] if number <= unanswered_count else refused
+        job = apply(apply(job, SubmitIntended(event_time=NOW, attempt=number)), end)
     return apply(job, SubmitIntended(event_time=NOW, attempt=attempt))
 
 
@@ -98,9 +107,10 @@ def test_progress_that_has_not_grown_says_nothing(before: int, reported: int) ->
     assert decide(job, RecordProgress(reported), LATER) == ()
 
 
-def test_a_submit_that_was_surely_not_accepted_is_tried_again_later() -> None:
-    events = decide(submitting(), RecordSubmitFault(THROTTLED, draw=0.5), LATER)
-    assert events == (SubmitRefused(event_time=LATER, fault=THROTTLED, retry_time=LATER + timedelta(seconds=1)),)
+@pytest.mark.parametrize(("fault", "delay_s"), [(DOWN, 1), (THROTTLED, 21)])
+def test_a_submit_that_was_surely_not_accepted_is_tried_again_later(fault: Fault, delay_s: int) -> None:
+    events = decide(submitting(), RecordSubmitFault(fault, draw=0.5), LATER)
+    assert events == (SubmitRefused(event_time=LATER, fault=fault, retry_time=LATER + timedelta(seconds=delay_s)),)
     job = extend(submitting(), events)
     assert job.state is JobState.PENDING
 
@@ -119,10 +129,27 @@ def test_a_submit_that_is_useless_to_repeat_fails_in_the_same_append() -> None:
 
 
 def test_the_fifth_refused_submit_is_the_last() -> None:
-    fourth = decide(submitting(attempt=4), RecordSubmitFault(THROTTLED, draw=0.0), LATER)
+    fourth = decide(submitting(attempt=4), RecordSubmitFault(DOWN, draw=0.0), LATER)
     assert [type(event) for event in fourth] == [SubmitRefused]
-    fifth = decide(submitting(attempt=5), RecordSubmitFault(THROTTLED, draw=0.0), LATER)
+    fifth = decide(submitting(attempt=5), RecordSubmitFault(DOWN, draw=0.0), LATER)
     assert [type(event) for event in fifth] == [SubmitRefused, Failed]
+
+
+@pytest.mark.parametrize("throttled_count", [1, 4, 50])
+def test_submits_that_were_throttled_are_not_among_the_five(throttled_count: int) -> None:
+    throttled = submitting(attempt=throttled_count + 1, throttled_count=throttled_count)
+    once_more = decide(throttled, RecordSubmitFault(THROTTLED, draw=0.0), LATER)
+    assert [type(event) for event in once_more] == [SubmitRefused]
+    for attempt, expected in ((4, [SubmitRefused]), (5, [SubmitRefused, Failed])):
+        job = submitting(attempt=throttled_count + attempt, throttled_count=throttled_count)
+        events = decide(job, RecordSubmitFault(DOWN, draw=0.0), LATER)
+        assert [type(event) for event in events] == expected
+
+
+def test_a_throttled_submit_waits_no_longer_for_those_that_were_throttled_before() -> None:
+    job = submitting(attempt=10, throttled_count=9)
+    (event,) = decide(job, RecordSubmitFault(THROTTLED, draw=0.5), LATER)
+    assert event == SubmitRefused(event_time=LATER, fault=THROTTLED, retry_time=LATER + timedelta(seconds=21))
 
 
 def test_a_lost_answer_fails_the_job_where_the_plan_says_so() -> None:
@@ -174,6 +201,15 @@ def test_a_lost_answer_that_will_be_announced_is_waited_for_until_the_deadline()
     events = decide(job, RecordSubmitFault(LOST, draw=0.5, is_announced=True), LATER)
     assert events == (SubmitUnanswered(event_time=LATER, fault=LOST, retry_time=DEADLINE),)
     assert extend(job, events).state is JobState.PENDING
+
+
+@pytest.mark.parametrize("fault", [Fault(kind=FaultKind.REJECTED), Fault(kind=FaultKind.UNAUTHORIZED)])
+def test_a_refusal_after_a_lost_answer_is_recorded_as_one_and_the_lost_one_is_waited_for(fault: Fault) -> None:
+    job = submitting(attempt=2, unanswered_count=1, policy=AmbiguousSubmit.RETRY)
+    events = decide(job, RecordSubmitFault(fault, draw=0.5, is_announced=True), LATER)
+    assert events == (SubmitRefused(event_time=LATER, fault=fault, retry_time=DEADLINE),)
+    waiting = extend(job, events)
+    assert (waiting.state, waiting.unanswered_count) == (JobState.PENDING, 1)
 
 
 def test_an_announced_task_is_recorded_once() -> None:

@@ -23,6 +23,7 @@ from reelgate_server.domain.events import (
     Submitted,
     SubmitUnanswered,
 )
+from reelgate_server.domain.faults import Fault, FaultKind
 from reelgate_server.domain.ids import ProviderName
 from reelgate_server.domain.job import Job, apply, extend, fold
 from reelgate_server.domain.lifecycle import JobState
@@ -72,6 +73,7 @@ def test_created_fills_everything_that_is_frozen_and_nothing_else() -> None:
         update_time=NOW,
         fallbacks=FALLBACKS,
         attempt_count=0,
+        throttled_count=0,
         unanswered_count=0,
         retry_time=None,
         task=None,
@@ -119,6 +121,12 @@ def test_each_event_changes_its_own_fields_besides_state_sequence_and_time() -> 
         (
             submitting,
             SubmitRefused(event_time=LATER, fault=THROTTLED, retry_time=LATER),
+            JobState.PENDING,
+            {"retry_time": LATER, "throttled_count": 1},
+        ),
+        (
+            submitting,
+            SubmitRefused(event_time=LATER, fault=Fault(kind=FaultKind.UNAVAILABLE), retry_time=LATER),
             JobState.PENDING,
             {"retry_time": LATER},
         ),
@@ -209,13 +217,30 @@ def test_a_job_begins_with_an_image_at_an_address_or_with_one_that_came_along() 
 def test_an_abandoned_task_is_still_worth_driving(end: type[JobEvent]) -> None:
     with_task = apply(a_job(JobState.PROCESSING), EVENTS[end])
     assert (with_task.is_terminal, with_task.wants_driving) == (True, True)
+    assert with_task.is_abandoned
     without_task = apply(a_job(JobState.PENDING), EVENTS[end])
     assert (without_task.is_terminal, without_task.wants_driving) == (True, False)
+    assert not without_task.is_abandoned
 
 
 def test_a_job_is_driven_until_it_ends() -> None:
     driven = {state for state in JobState if a_job(state).wants_driving}
     assert driven == {"pending", "submitting", "processing", "storing"}
+
+
+def test_a_job_that_came_with_an_image_is_driven_on_when_it_has_ended() -> None:
+    image = InlineImage(sha256="ab" * 32, content_type="image/png")
+    assert all(a_job(state, spec=a_spec(image=image)).wants_driving for state in JobState)
+    addressed = a_spec(image_url="https://images.test/a.png")
+    assert not a_job(JobState.SUCCEEDED, spec=addressed).wants_driving
+
+
+def test_a_task_is_abandoned_only_by_an_end_that_its_provider_does_not_know_of() -> None:
+    assert [state for state in JobState if a_job(state).is_abandoned] == []
+    with_task = a_job(JobState.PROCESSING)
+    assert apply(with_task, EVENTS[Cancelled]).is_abandoned
+    assert apply(with_task, EVENTS[Expired]).is_abandoned
+    assert not apply(with_task, EVENTS[Failed]).is_abandoned
 
 
 def test_applying_an_event_does_not_change_its_argument() -> None:

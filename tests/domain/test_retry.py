@@ -33,6 +33,7 @@ def outcome(
     policy: AmbiguousSubmit = AmbiguousSubmit.FAIL,
     has_fallback: bool = False,
     is_announced: bool = False,
+    draw: float = 0.5,
 ) -> RetryAt | AskNext | AwaitAnnouncement | GiveUp:
     """What follows a fault seen now."""
     tries = SubmitTries(
@@ -42,7 +43,7 @@ def outcome(
         is_announced=is_announced,
         policy=policy,
     )
-    return after_submit_fault(fault, tries, now=NOW, draw=0.5)
+    return after_submit_fault(fault, tries, now=NOW, draw=draw)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,9 @@ def test_a_delay_is_never_shorter_than_half_a_second_nor_longer_than_a_minute(fa
 @pytest.mark.parametrize("kind", FaultKind)
 def test_what_was_surely_not_accepted_is_tried_again_unless_that_is_useless(kind: FaultKind) -> None:
     fault = Fault(kind=kind)
-    expected = GiveUp(failure_of(fault)) if kind in USELESS else RetryAt(NOW + SECOND)
+    # Whoever throttles us is left alone for longer.
+    delay = 21 * SECOND if kind is FaultKind.THROTTLED else SECOND
+    expected = GiveUp(failure_of(fault)) if kind in USELESS else RetryAt(NOW + delay)
     assert outcome(fault) == expected
     assert outcome(fault, policy=AmbiguousSubmit.RETRY) == expected
 
@@ -95,8 +98,33 @@ def test_the_fifth_refusal_ends_the_job(attempt: int) -> None:
 
 @pytest.mark.parametrize(("retry_after_s", "waited_s"), [(0, 1), (0.5, 1), (1, 1), (30, 30), (3600, 3600)])
 def test_the_providers_own_delay_is_honoured_where_it_is_longer(retry_after_s: float, waited_s: float) -> None:
-    fault = Fault(kind=FaultKind.THROTTLED, retry_after=timedelta(seconds=retry_after_s))
+    fault = Fault(kind=FaultKind.UNAVAILABLE, retry_after=timedelta(seconds=retry_after_s))
     assert outcome(fault) == RetryAt(NOW + timedelta(seconds=waited_s))
+
+
+@pytest.mark.parametrize(
+    ("retry_after_s", "waited_s"), [(None, 21), (0, 21), (0.5, 1.5), (1, 2), (30, 31), (3600, 3601)]
+)
+def test_those_who_are_throttled_come_back_some_time_after_the_one_they_were_all_told(
+    retry_after_s: float | None, waited_s: float
+) -> None:
+    retry_after = None if retry_after_s is None else timedelta(seconds=retry_after_s)
+    fault = Fault(kind=FaultKind.THROTTLED, retry_after=retry_after)
+    assert outcome(fault) == RetryAt(NOW + timedelta(seconds=waited_s))
+    for draw, jitter_s in ((0.0, -0.5), (0.25, -0.25), (0.75, 0.25)):
+        assert outcome(fault, draw=draw) == RetryAt(NOW + timedelta(seconds=waited_s + jitter_s))
+
+
+@pytest.mark.parametrize(("attempt", "waited_s"), [(4, 28), (5, 36), (6, 52), (7, 80), (1000, 80)])
+def test_being_throttled_is_no_reason_to_give_up(attempt: int, waited_s: float) -> None:
+    fault = Fault(kind=FaultKind.THROTTLED)
+    assert outcome(fault, attempt=attempt) == RetryAt(NOW + timedelta(seconds=waited_s))
+
+
+@pytest.mark.parametrize("attempt", [1, 5, 1000])
+def test_a_provider_that_throttles_us_hands_over_to_the_next(attempt: int) -> None:
+    fault = Fault(kind=FaultKind.THROTTLED, retry_after=timedelta(minutes=1))
+    assert outcome(fault, has_fallback=True, attempt=attempt) == AskNext()
 
 
 @pytest.mark.parametrize("kind", FaultKind)
@@ -120,32 +148,10 @@ def test_a_lost_answer_is_repeated_once_where_the_plan_says_so() -> None:
 
 
 def test_a_refusal_after_a_lost_answer_is_still_tried_again() -> None:
-    refused = Fault(kind=FaultKind.THROTTLED)
-    expected = RetryAt(NOW + timedelta(seconds=2))
-    assert outcome(refused, attempt=2, unanswered_count=1, policy=AmbiguousSubmit.RETRY) == expected
-
-
-@pytest.mark.parametrize(
-    ("kind", "code", "message"),
-    [
-        (FaultKind.REJECTED, "rejected", "The provider refused to render this content."),
-        (
-            FaultKind.IMAGE_UNUSABLE,
-            "image_unusable",
-            "The image could not be fetched, or the provider cannot use it.",
-        ),
-        (FaultKind.INVALID, "provider_error", "The provider could not render this request."),
-        (FaultKind.UNAUTHORIZED, "provider_error", "The provider is not available."),
-        (FaultKind.THROTTLED, "provider_error", "The provider is not available."),
-        (FaultKind.UNAVAILABLE, "provider_error", "The provider is not available."),
-        (FaultKind.TIMEOUT, "provider_error", "The provider is not available."),
-        (FaultKind.UNINTELLIGIBLE, "provider_error", "The provider's answer could not be understood."),
-        (FaultKind.TASK_UNKNOWN, "provider_error", "The provider has lost the job."),
-    ],
-)
-def test_a_customer_is_told_of_a_fault_without_its_detail(kind: FaultKind, code: str, message: str) -> None:
-    fault = Fault(kind=kind, detail="upstream said: key sk-123 is bad")
-    assert failure_of(fault) == JobFailure(code=FailureCode(code), message=message, fault=fault)
+    for kind, waited_s in ((FaultKind.UNAVAILABLE, 2), (FaultKind.THROTTLED, 22)):
+        expected = RetryAt(NOW + timedelta(seconds=waited_s))
+        tried = outcome(Fault(kind=kind), attempt=2, unanswered_count=1, policy=AmbiguousSubmit.RETRY)
+        assert tried == expected
 
 
 @pytest.mark.parametrize("kind", FaultKind)
@@ -185,4 +191,26 @@ def test_a_lost_answer_is_waited_for_where_the_provider_announces_its_tasks() ->
 
 
 def test_a_refusal_is_not_waited_for() -> None:
-    assert outcome(Fault(kind=FaultKind.THROTTLED), is_announced=True) == RetryAt(NOW + SECOND)
+    assert outcome(Fault(kind=FaultKind.UNAVAILABLE), is_announced=True) == RetryAt(NOW + SECOND)
+    last = Fault(kind=FaultKind.UNAVAILABLE)
+    assert outcome(last, is_announced=True, attempt=5) == GiveUp(failure_of(last))
+    useless = Fault(kind=FaultKind.REJECTED)
+    assert outcome(useless, is_announced=True) == GiveUp(failure_of(useless))
+
+
+@pytest.mark.parametrize(
+    ("kind", "attempt"),
+    [
+        *((kind, 2) for kind in sorted(USELESS)),
+        (FaultKind.UNAVAILABLE, 5),
+        (FaultKind.TIMEOUT, 6),
+    ],
+)
+def test_a_refusal_that_ends_the_tries_leaves_an_earlier_lost_answer_to_be_announced(
+    kind: FaultKind, attempt: int
+) -> None:
+    fault = Fault(kind=kind)
+    for policy in AmbiguousSubmit:
+        assert outcome(fault, attempt=attempt, unanswered_count=1, policy=policy) == GiveUp(failure_of(fault))
+        awaited = outcome(fault, attempt=attempt, unanswered_count=1, policy=policy, is_announced=True)
+        assert awaited == AwaitAnnouncement()

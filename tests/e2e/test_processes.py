@@ -303,7 +303,7 @@ def test_serve_alone_refuses_models_without_a_provider_and_simulates_nothing(tmp
         "REELGATE_LOCAL_RENDERER__WORKER_COUNT": "1",
         "REELGATE_GRPC_SERVER__PORT": str(port),
     }
-    assert run_reelgate("migrate", environment=environment).stdout == "applied migrations: 1\n"
+    assert run_reelgate("migrate", environment=environment).stdout == "applied migrations: 1, 2\n"
     run_reelgate("accounts", "create", "own", environment=environment)
     run_reelgate("credit", "1.00", "--account", "own", environment=environment)
     made = run_reelgate("keys", "create", "--account", "own", "--name", "tests", environment=environment)

@@ -60,11 +60,12 @@ class Bench:
     adapters: Mapping[str, Provider]
     """By the same names."""
     images: FakeImageSource
-    """Where Vertex AI's and the OpenAI shape's adapters fetch first frames."""
+    """Where first frames are fetched for Vertex AI and the OpenAI shape."""
 
     def world(self, *names: str, catalogue: Catalogue = CATALOGUE) -> World:
         """An application with these providers configured, and nobody to stand in for others."""
-        return World(providers=[self.adapters[name] for name in names], catalogue=catalogue, stand_in=None)
+        providers = [self.adapters[name] for name in names]
+        return World(providers=providers, catalogue=catalogue, stand_in=None, images=self.images)
 
     def requests(self) -> list[RecordedRequest]:
         """Whatever any simulator received."""
@@ -115,7 +116,6 @@ async def running() -> AsyncIterator[Bench]:
                 VertexProvider(
                     project="film",
                     credentials={"default": FixedToken(TOKEN)},
-                    images=images,
                     base_url=addresses[VERTEX],
                     storage_url=addresses[VERTEX],
                 )
@@ -130,7 +130,6 @@ async def running() -> AsyncIterator[Bench]:
                 base_url=f"{addresses[accent]}/v1",
                 dialect=Dialect(accent),
                 keys={"main": API_KEY},
-                images=images,
             )
             adapters[accent] = await stack.enter_async_context(server)
         yield Bench(simulators=simulators, adapters=adapters, images=images)

@@ -108,9 +108,9 @@ async def test_without_a_key_no_model_of_a_provider_is_available(
     assert await refuse(bench, world, surface, body) == (*UNAVAILABLE[surface], sentence)
 
 
-async def test_without_a_key_only_the_local_renderer_is_configured(bench: Bench) -> None:
+async def test_without_a_key_only_the_local_renderer_is_configured() -> None:
     settings = Settings()
-    assert set(provider_builders(settings, bench.images)) == {"local"}
+    assert set(provider_builders(settings)) == {"local"}
     assert settings.local_renderer.is_stand_in is False
 
 

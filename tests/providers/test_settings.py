@@ -39,7 +39,6 @@ async def test_with_a_bucket_google_is_asked_for_a_folder_of_the_job_and_the_vid
         project="film",
         location="europe-west4",
         credentials={"default": FixedToken(TOKEN)},
-        images=bench.images,
         storage_uri="gs://films/veo",
         base_url=address,
         storage_url=address,

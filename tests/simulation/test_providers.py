@@ -35,7 +35,7 @@ def logs() -> Iterator[list[Any]]:
         yield entries
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(120)
 async def test_no_provider_s_bad_day_becomes_a_lost_job_or_a_wrong_bill(
     tmp_path: Path, logs: list[Any], caplog: pytest.LogCaptureFixture
 ) -> None:

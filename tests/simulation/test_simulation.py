@@ -30,6 +30,7 @@ TURNS = (
     "Progressed",
     "an image",
     "a second unanswered submit",
+    "a throttled submit",
     "the next provider",
     "found by its webhook",
     "webhook about a task that is not ours",
@@ -75,14 +76,16 @@ def test_a_seed_repeats_itself() -> None:
 async def test_the_runs_reach_every_end_and_whatever_leads_there(logs: list[Any]) -> None:
     ends: Counter[str] = Counter()
     turns: Counter[str] = Counter()
-    for seed in range(1, 9):
-        chaos = Chaos(seed)
-        await chaos.run(STEP_COUNT)
+    for seed in range(1, 13):
+        # With money for many jobs, and time: some turns are rare.
+        chaos = Chaos(seed, wealth=10)
+        await chaos.run(2 * STEP_COUNT)
         for job in await chaos.invariants.jobs():
             ends[job.state.value] += 1
             turns[job.failure_text or "no failure"] += 1
             turns["an image"] += job.spec.image is not None
             turns["a second unanswered submit"] += job.unanswered_count == 2
+            turns["a throttled submit"] += job.throttled_count > 0
             for before, after in pairwise(each.event for each in await chaos.store.events_after(job.job_id, 0)):
                 turns[type(after).__name__] += 1
                 turns["the next provider"] += isinstance(after, SubmitRefused) and after.next is not None

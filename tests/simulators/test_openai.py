@@ -167,6 +167,15 @@ async def test_deleting_what_runs_is_aborting_with_vllm_omni() -> None:
         assert made.simulator.renders[video_id].state.value == "cancelled"
 
 
+async def test_an_abort_that_has_begun_needs_no_second_word() -> None:
+    async with bench("vllm_omni", abort_s=2) as made:
+        video_id = await made.create()
+        assert (await made.delete(video_id)).status_code == 409
+        assert made.simulator.renders[video_id].state.value == "queued"
+        made.clock.advance(2)
+        assert made.simulator.renders[video_id].state.value == "cancelled"
+
+
 async def test_an_abort_is_at_once_unless_told_otherwise() -> None:
     async with bench("vllm_omni") as made:
         video_id = await made.create()

@@ -21,6 +21,18 @@ async def run(world: World, job: Job, times: int = 30, step: timedelta = STEP) -
     return job
 
 
+async def run_when_due(world: World, job: Job, times: int = 30) -> Job:
+    """Drive until the job has ended, each time when the last drive asked for, as an idle worker would."""
+    for _ in range(times):
+        await world.run_due()
+        job = await world.load(job)
+        delay = None if job.is_terminal else await due_in(world, job)
+        if delay is None:
+            break
+        await world.clock.advance(delay)
+    return job
+
+
 async def due_in(world: World, job: Job) -> timedelta | None:
     """When the job wants driving again, from now, to the tenth of a second; None if not within the hour."""
     start = world.clock.now()

@@ -8,7 +8,15 @@ from datetime import timedelta
 from reelgate_server.domain.events import FailureCode, JobFailure, Task
 from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
 from reelgate_server.domain.ids import ProviderName
-from reelgate_server.ports.provider import RenderOrder, TaskAccepted, TaskDone, TaskFailed, TaskRunning, TaskState
+from reelgate_server.ports.provider import (
+    ImageUrl,
+    RenderOrder,
+    TaskAccepted,
+    TaskDone,
+    TaskFailed,
+    TaskRunning,
+    TaskState,
+)
 
 VIDEO = b"a small video, in two chunks"
 CHUNK_BYTES = 16
@@ -107,6 +115,8 @@ class FakeProvider:
     async def submit(self, order: RenderOrder) -> TaskAccepted:
         self.orders.append(order)
         self.calls.append(("submit", order.job_id))
+        if self.takes_image_bytes and isinstance(order.image, ImageUrl):
+            raise ProviderFault(Fault(kind=FaultKind.INVALID, detail="an address"))
         fault = self.submit_faults.pop(0) if self.submit_faults else None
         if fault is not None and not fault.is_maybe_accepted:
             raise ProviderFault(fault)

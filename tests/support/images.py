@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from PIL import Image
 
-from reelgate_server.adapters.addresses import is_public
+from reelgate_server.adapters.public_addresses import is_public
 from reelgate_server.domain.image_data import sniff
 from reelgate_server.ports.images import ImageUnavailable
 from reelgate_server.ports.provider import ImageBytes

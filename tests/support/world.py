@@ -29,12 +29,14 @@ from reelgate_server.domain.job import Job
 from reelgate_server.domain.ledger import Transfer
 from reelgate_server.domain.spec import JobRequest
 from reelgate_server.ports.feed import JobFeed
+from reelgate_server.ports.images import ImageSource
 from reelgate_server.ports.provider import Provider
 from reelgate_server.ports.webhooks import WebhookReceiver
 from tests.domain.builders import CATALOGUE
 from tests.support.clock import ManualClock, settle
 from tests.support.entropy import SeededEntropy
 from tests.support.fake_provider import FakeProvider
+from tests.support.images import FakeImageSource
 from tests.support.media import MemoryMediaStore
 from tests.support.metrics import MemoryMetrics
 from tests.support.store_steps import Store
@@ -121,6 +123,7 @@ class World:
         stand_in: str | None = None,
         catalogue: Catalogue = CATALOGUE,
         media: MemoryMediaStore | None = None,
+        images: ImageSource | None = None,
         geekhub_submit_wait: timedelta = timedelta(),
         seed: int = 1,
     ) -> None:
@@ -136,6 +139,7 @@ class World:
             stand_in: Which of them renders for providers that are not configured.
             catalogue: The models; those that ship with the package unless told otherwise.
             media: Where videos are kept; a fresh store if None.
+            images: Where first frames are fetched for providers that take bytes; one with a single image if None.
             geekhub_submit_wait: How long GeekHub's create waits; not at all unless told otherwise.
             seed: Of all randomness.
         """
@@ -178,6 +182,7 @@ class World:
             submit=SubmitJob(
                 recorder=self.recorder,
                 media=self.media,
+                images=images or FakeImageSource(),
                 catalogue=catalogue,
                 entropy=self.entropy,
                 following=self.following,

@@ -3,7 +3,7 @@
 Theory of operation
 ===================
 
-A name is looked up here, once for each hop, and every address that it has must be public (`addresses.py`). The
+A name is looked up here, once for each hop, and every address that it has must be public (`public_addresses.py`). The
 connection goes to the very address that was checked, so that another look-up cannot lead elsewhere; `Host`, SNI and the
 certificate are those of the name. A redirect is a new address from a stranger, and goes through the same gate. Every
 hop has a connection of its own: one that was kept would have shown the certificate of another name.
@@ -26,8 +26,9 @@ from typing import Any, Final, Self
 import httpcore
 import httpx
 
-from reelgate_server.adapters.addresses import Address, is_public
+from reelgate_server.adapters.public_addresses import Address, is_public
 from reelgate_server.adapters.redact import redact
+from reelgate_server.adapters.redirects import REDIRECTS
 from reelgate_server.domain.image_data import sniff
 from reelgate_server.ports.images import ImageUnavailable
 from reelgate_server.ports.provider import ImageBytes
@@ -50,7 +51,6 @@ _CONNECT_LIMIT_S: Final = 3.0
 """Short enough that `_ADDRESS_COUNT_MAX` addresses can be tried within a fetch."""
 _ADDRESS_COUNT_MAX: Final = 3
 """Addresses of a host that are tried. Every one of its addresses is checked."""
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 def resolve_host(host: str, port: int) -> Sequence[str]:
@@ -223,7 +223,7 @@ def _verifying_transports() -> Callable[[], httpx.AsyncBaseTransport]:
 
 async def _read(response: httpx.Response, target: httpx.URL) -> bytes | httpx.URL:
     location = response.headers.get("location")
-    if response.status_code in _REDIRECTS and location:
+    if response.status_code in REDIRECTS and location:
         return target.join(location)
     if response.status_code != httpx.codes.OK:
         raise ImageUnavailable(f"the host answered {response.status_code}")

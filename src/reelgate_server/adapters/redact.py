@@ -11,6 +11,7 @@ _SIGNED: Final = re.compile(
     r"(?i)([?&;](?:[a-z0-9-]*(?:signature|credential|token|key|sig|policy)[a-z0-9-]*)=)[^&\s\"']+"
 )
 """A parameter of an address that carries a right to it."""
+_ADDRESS: Final = re.compile(r"(?i)\b(?:https?://|data:)\S+")
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic|key)\s+[a-z0-9._~+/:=-]{8,}")
 
 
@@ -21,3 +22,8 @@ def redact(text: str, secrets: Collection[str] = ()) -> str:
             text = text.replace(secret, "[secret]")
     text = _BEARER.sub(r"\1 [secret]", _SIGNED.sub(r"\1[secret]", text))
     return "".join(each if each.isprintable() else " " for each in text)[:DETAIL_CHARACTERS_MAX]
+
+
+def without_addresses(text: str) -> str:
+    """Strike addresses out of a text altogether: a customer's may be private to its last letter."""
+    return _ADDRESS.sub("[address]", text)

@@ -36,7 +36,7 @@ class ProviderCalls:
         try:
             answer = await call
         except ProviderFault as error:
-            fault = ProviderFault(fault_without_quotations(error.fault, job.spec.prompt))
+            fault = ProviderFault(fault_without_quotations(error.fault, job.spec))
             self.note_failure(job, operation, fault)
             raise fault from error
         self.note_success(job, operation)
@@ -57,8 +57,11 @@ class ProviderCalls:
         self.metrics.count_call(job.provider, operation, OK)
 
     def note_failure(self, job: Job, operation: str, error: Exception) -> None:
-        """Count a call that failed, and log the provider's own account of it, from which secrets have been struck."""
-        fault = error.fault if isinstance(error, ProviderFault) else None
+        """Count a call that failed, and log the provider's own account of it.
+
+        Secrets have been struck out of that; what it repeats of the prompt is struck out here.
+        """
+        fault = fault_without_quotations(error.fault, job.spec) if isinstance(error, ProviderFault) else None
         kind = fault.kind.value if fault else "deadline" if isinstance(error, TimeoutError) else "storage"
         self.metrics.count_call(job.provider, operation, kind)
         log.warning(

@@ -6,6 +6,7 @@ interrupted; `submit_job.py` knows what to do. Found in `PROCESSING`, the task i
 file is copied again, which replaces what was there.
 """
 
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -57,23 +58,28 @@ class DriveJob:
     calls: ProviderCalls
     submit: SubmitJob
 
-    async def __call__(self, job: Job, owner: str) -> None:
+    async def __call__(self, job: Job, owner: str, *, goes_on: Callable[[Job], bool] = lambda _: True) -> None:
         """Move a claimed job as far as it can go now, then give it back.
 
         Args:
             job: As the claim returned it.
             owner: Who claimed it.
+            goes_on: Asked before each step, of the job as it is then. Once it says no, the job is given back as it is,
+                due at once for whoever may go on.
 
         Raises:
             StoreUnavailable: The lease stays and runs out; another claim goes on.
         """
-        due_time: datetime | None = self.recorder.clock.now()
-        while due_time is not None and due_time <= self.recorder.clock.now():
+        clock, store = self.recorder.clock, self.recorder.store
+        due_time: datetime | None = clock.now()
+        while (is_due := due_time is not None and due_time <= clock.now()) and goes_on(job):
             try:
                 job, due_time = await self._step(job)
             except SequenceConflict:
-                job = await self.recorder.store.load_job(job.job_id)
-        await self.recorder.store.release(job.job_id, owner, due_time=due_time, expected_sequence=job.sequence)
+                job = await store.load_job(job.job_id)
+        await store.release(job.job_id, owner, due_time=due_time, expected_sequence=job.sequence)
+        if is_due:
+            self.recorder.feed.publish(job.job_id, is_due=True)
 
     async def _step(self, job: Job) -> tuple[Job, datetime | None]:
         """Do the next thing. Return the job after it, and when it wants driving again (None: never)."""
@@ -120,7 +126,7 @@ class DriveJob:
                 return await self.recorder.record(job, RecordRendered(state.source_url)), now
             case TaskFailed():
                 self.following.note_answer(job.job_id)
-                failure = failure_without_quotations(state.failure, job.spec.prompt)
+                failure = failure_without_quotations(state.failure, job.spec)
                 return await self.recorder.record(job, Fail(failure)), now
             case _:
                 assert_never(state)
@@ -130,7 +136,7 @@ class DriveJob:
     ) -> tuple[Job, datetime | None]:
         """No bad poll says anything of the task; that there is no such task, said thrice in a row, does."""
         now = self.recorder.clock.now()
-        unknown_count = self.following.note_failure(job.job_id, now, is_unknown=_is_lost(error))
+        unknown_count = self.following.note_failure(job, now, is_unknown=_is_lost(error))
         if _is_lost(error) and provider.is_idempotent:
             await self.submit.again(job, provider)
         elif unknown_count >= UNKNOWN_COUNT_MAX:

@@ -20,6 +20,7 @@ from reelgate_server.domain.faults import FaultKind, ProviderFault
 from reelgate_server.domain.ids import JobId, ProviderName, is_uuid
 from reelgate_server.domain.job import Job
 from reelgate_server.domain.lifecycle import JobState
+from reelgate_server.domain.quotation import fault_without_quotations
 from reelgate_server.ports.store import SequenceConflict
 from reelgate_server.ports.webhooks import Webhook, WebhookReceiver, WebhookRefused
 
@@ -83,7 +84,8 @@ class ReceiveWebhook:
             task = await receiver.find_task(order_of(job, self.catalogue), task_id)
         except ProviderFault as error:
             if error.fault.kind is not FaultKind.TASK_UNKNOWN:
-                raise
+                # It is logged with what is answered to the webhook.
+                raise ProviderFault(fault_without_quotations(error.fault, job.spec)) from error
             log.warning("webhook about a task that is not ours", job=job.job_id, provider=job.provider)
             return
         try:

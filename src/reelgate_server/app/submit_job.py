@@ -1,4 +1,7 @@
-"""Submit one job: record the intent, ask the provider, record the outcome.
+"""Submit one job: fetch its first frame if need be, record the intent, ask the provider, record the outcome.
+
+Whatever sends the provider nothing comes before the intent, so that a crash in the middle of it leaves a job that can
+simply be taken up again. The job's deadline bounds it.
 
 A crash between the intent and the outcome leaves a job in `SUBMITTING`, of which nobody knows whether the provider has
 the task. Only a provider that is idempotent is then asked again. For any other that counts as a lost answer, which the
@@ -25,8 +28,9 @@ from reelgate_server.domain.ids import JobId
 from reelgate_server.domain.job import Job
 from reelgate_server.domain.lifecycle import JobState
 from reelgate_server.ports.entropy import Entropy
+from reelgate_server.ports.images import ImageSource, ImageUnavailable
 from reelgate_server.ports.media import MediaStore
-from reelgate_server.ports.provider import FirstFrame, Provider
+from reelgate_server.ports.provider import FirstFrame, ImageUrl, Provider
 from reelgate_server.ports.store import SequenceConflict
 
 IMAGE_INTERVAL = timedelta(seconds=5)
@@ -44,6 +48,7 @@ class SubmitJob:
 
     recorder: Recorder
     media: MediaStore
+    images: ImageSource
     catalogue: Catalogue
     entropy: Entropy
     following: Following
@@ -71,18 +76,19 @@ class SubmitJob:
         if provider is None:
             fault = Fault(kind=FaultKind.UNAVAILABLE, detail="the provider is not configured on this server")
             return await self._record_fault(await self.recorder.record(job, IntendSubmit()), provider, fault)
-        if not order_of(job, self.catalogue).endpoint:
+        if not job.is_simulated and not order_of(job, self.catalogue).endpoint:
             fault = Fault(
                 kind=FaultKind.INVALID, detail="the catalogue no longer says what the provider calls the model"
             )
             return await self.recorder.record(job, Fail(failure_of(fault))), self.recorder.clock.now()
         try:
-            image = await load_image(job, self.media)
-        except MediaUnavailable:
+            image = await self._first_frame(job, provider)
+        except (MediaUnavailable, TimeoutError):
             log.warning("first frame not readable now", job=job.job_id)
             return job, min(self.recorder.clock.now() + IMAGE_INTERVAL, job.expire_time)
-        except MediaNotFound:
-            fault = Fault(kind=FaultKind.IMAGE_UNUSABLE, detail="the image that came with the request is gone")
+        except (MediaNotFound, ImageUnavailable) as error:
+            fault = Fault(kind=FaultKind.IMAGE_UNUSABLE, detail=_why_unusable(job, error))
+            log.warning("first frame unusable", job=job.job_id, detail=fault.detail)
             return await self.recorder.record(job, Fail(failure_of(fault))), self.recorder.clock.now()
         # From the intent on: once that is recorded, nobody can tell any more that nothing was sent.
         self.under_way.add(job.job_id)
@@ -95,9 +101,29 @@ class SubmitJob:
 
     async def again(self, job: Job, provider: Provider) -> None:
         """Give a task back to an idempotent provider that has lost it. If that fails, the next look is another try."""
-        with suppress(ProviderFault, MediaNotFound, MediaUnavailable):
-            image = await load_image(job, self.media)
+        with suppress(ProviderFault, MediaNotFound, MediaUnavailable, ImageUnavailable, TimeoutError):
+            image = await self._first_frame(job, provider)
             await self.calls.make(job, "submit", provider.submit(order_of(job, self.catalogue, image)))
+
+    async def _first_frame(self, job: Job, provider: Provider) -> FirstFrame | None:
+        """The first frame of a job, in a form that its provider takes; fetched here if need be.
+
+        Raises:
+            ImageUnavailable: What the customer's address leads to is no image that we take.
+            MediaNotFound: The bytes that came with the request are gone.
+            MediaUnavailable: The media store cannot read now.
+            TimeoutError: The job's deadline has come.
+        """
+        clock = self.recorder.clock
+        # This bounds the wait for one of the fetcher's places too.
+        async with clock.timeout(job.expire_time - clock.now()):
+            image = await load_image(job, self.media)
+            if isinstance(image, ImageUrl) and provider.takes_image_bytes:
+                image = await self.images.fetch(image.url)
+        if clock.now() >= job.expire_time:
+            # The limit does not count while a machine sleeps.
+            raise TimeoutError
+        return image
 
     async def _submit(self, job: Job, provider: Provider, image: FirstFrame | None) -> tuple[Job, datetime | None]:
         order = order_of(job, self.catalogue, image)
@@ -132,6 +158,16 @@ class SubmitJob:
                 log.warning("accepted task not recorded yet", job=job.job_id, provider=job.provider, task=task.task_id)
                 await self.recorder.clock.sleep(RECORD_RETRY_INTERVAL)
         return await self.recorder.record(job, RecordSubmitted(task))
+
+
+def _why_unusable(job: Job, error: MediaNotFound | ImageUnavailable) -> str:
+    if isinstance(error, MediaNotFound):
+        return "the image that came with the request is gone"
+    reason = str(error)
+    if job.spec.image_url:
+        # An address may carry a right to what is there.
+        reason = reason.replace(job.spec.image_url, "[address]")
+    return f"the image was not fetched: {reason}"
 
 
 def _is_wanted(task: Task, latest: Job, provider: Provider) -> bool:

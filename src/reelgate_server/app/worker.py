@@ -3,16 +3,20 @@
 There is no separate recovery: what a crash left behind is a due job whose lease has run out, and `DriveJob` knows from
 its state what to do.
 
-Every claim is made under a name of its own, and a name is renewed only while a job is driven under it. A claim that
-the store did not answer may have been made all the same: nobody drives its jobs, so their leases run out. A job that is
-still driven here may be claimed once more, because its lease ran out while the process or the machine stood still: it
-is left to the drive under way, and the second lease runs out in its turn.
+Every claim is made under a name of its own, and a lease is renewed only while its job is driven under that name. A
+claim that the store did not answer may have been made all the same: nobody drives its jobs, so their leases run out. A
+job that is still driven here may be claimed once more, because its lease ran out while the process or the machine stood
+still: it is left to the drive under way, and the second lease runs out in its turn.
 
-No provider may take all the places. A job that is claimed while its provider has its share of them is given back for a
-moment, so that one provider's bad day, on which every call lasts as long as it may, is not everybody's.
+No provider may take all the places, so that one provider's bad day, on which every call lasts as long as it may, is not
+everybody's. A job whose provider has its share of them is not claimed: it keeps its turn. A drive takes a place of one
+provider: a job that moves on to the next is given back, and claimed again when that one has a place.
+
+After `stop` no step is begun, whatever it is: the next might be a submit, which costs money and has to be waited for.
 """
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -33,8 +37,6 @@ FAULT_INTERVAL = timedelta(seconds=1)
 """Pause after the store could not answer."""
 BUG_INTERVAL = timedelta(seconds=30)
 """Pause before a job whose drive met a bug is tried again."""
-CROWDED_INTERVAL = timedelta(seconds=1)
-"""Pause before a job whose provider had no place left is tried again."""
 MEASURE_INTERVAL = timedelta(seconds=5)
 """How often the lag is measured; one look into an index."""
 LAG_WARNING = timedelta(seconds=30)
@@ -48,8 +50,8 @@ class _Drive:
     """One drive under way, and the name under which its job was claimed."""
 
     job_id: JobId
-    provider: ProviderName | None
-    """Whose place it takes; None while its job is only being put off."""
+    provider: ProviderName
+    """Whose place it takes."""
     owner: str
 
 
@@ -75,7 +77,7 @@ class Worker:
     _running: dict[asyncio.Task[None], _Drive] = field(default_factory=dict)
 
     def stop(self) -> None:
-        """Claim no more; `run` returns when the jobs at hand have been given back."""
+        """Begin no more steps; `run` returns when those under way have ended and their jobs have been given back."""
         self._is_stopping = True
         self.feed.wake_all()
 
@@ -103,9 +105,12 @@ class Worker:
                     owner = f"{self.owner}.{self._claim_count}"
                     claimed = await self._claim(owner, free)
                     driven = {drive.job_id for drive in self._running.values()}
-                    for job in claimed:
-                        if job.job_id not in driven:
-                            self._start(group, job, owner)
+                    fresh = [job for job in claimed if job.job_id not in driven]
+                    if self._is_stopping:
+                        await asyncio.gather(*(self._undo_claim(job, owner) for job in fresh))
+                        break
+                    for job in fresh:
+                        self._start(group, job, owner)
                     if len(claimed) < free:
                         await hints.wait(IDLE_INTERVAL)
                 if self._running:
@@ -114,34 +119,51 @@ class Worker:
                     task.cancel()
 
     def _start(self, group: asyncio.TaskGroup, job: Job, owner: str) -> None:
-        is_crowded = self._count(job.provider) >= self.provider_concurrency
-        step = self._put_off(job, owner) if is_crowded else self._drive_one(job, owner)
-        task = group.create_task(step)
-        self._running[task] = _Drive(job.job_id, None if is_crowded else job.provider, owner)
+        task = group.create_task(self._drive_one(job, owner))
+        self._running[task] = _Drive(job.job_id, job.provider, owner)
         task.add_done_callback(self._ended)
-        self.metrics.set_drives(job.provider, self._count(job.provider))
+        self.metrics.set_drives(job.provider, self._driven()[job.provider])
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         drive = self._running.pop(task)
-        if drive.provider is not None:
-            self.metrics.set_drives(drive.provider, self._count(drive.provider))
+        count = self._driven()[drive.provider]
+        self.metrics.set_drives(drive.provider, count)
+        if count == self.provider_concurrency - 1:
+            # Another job of this provider may be waiting for the place.
+            self.feed.publish(drive.job_id, is_due=True)
 
-    def _count(self, provider: ProviderName) -> int:
-        return sum(drive.provider == provider for drive in self._running.values())
+    def _driven(self) -> Counter[ProviderName]:
+        return Counter(drive.provider for drive in self._running.values())
 
     async def _claim(self, owner: str, limit: int) -> list[Job]:
         now = self.clock.now()
         try:
-            return await self.store.claim(owner, now=now, lease_until=now + self.lease, limit=limit)
+            return await self.store.claim(
+                owner,
+                now=now,
+                lease_until=now + self.lease,
+                limit=limit,
+                provider_limit=self.provider_concurrency,
+                driven=self._driven(),
+            )
         except Exception:
             # Whatever it was, the next claim may succeed; a worker that ends takes the whole server with it.
             log.exception("claim failed")
             await self.clock.sleep(FAULT_INTERVAL)
             return []
 
-    async def _drive_one(self, job: Job, owner: str) -> None:
+    async def _undo_claim(self, job: Job, owner: str) -> None:
         try:
-            await self.drive(job, owner)
+            await self.store.undo_claim(job.job_id, owner)
+        except Exception:
+            log.exception("claim not undone", job=job.job_id)
+
+    async def _drive_one(self, job: Job, owner: str) -> None:
+        def goes_on(present: Job) -> bool:
+            return not self._is_stopping and present.provider == job.provider
+
+        try:
+            await self.drive(job, owner, goes_on=goes_on)
         except StoreUnavailable:
             log.warning("drive interrupted by the store", job=job.job_id)
             await self._give_back(job, owner, FAULT_INTERVAL)
@@ -150,30 +172,21 @@ class Worker:
             log.exception("drive failed", job=job.job_id)
             await self._give_back(job, owner, BUG_INTERVAL)
 
-    async def _put_off(self, job: Job, owner: str) -> None:
-        """Give a job back whose provider has no place left."""
-        due_time = self.clock.now() + CROWDED_INTERVAL
-        try:
-            await self.store.release(job.job_id, owner, due_time=due_time, expected_sequence=job.sequence)
-        except StoreUnavailable:
-            log.warning("job not put off", job=job.job_id)
-
     async def _give_back(self, job: Job, owner: str, delay: timedelta) -> None:
-        """Release a job whose drive broke off; until the store answers, or its lease would be renewed for ever."""
-        while not self._is_stopping:
-            try:
-                await self.store.release(job.job_id, owner, due_time=self.clock.now() + delay)
-            except StoreUnavailable:
-                await self.clock.sleep(FAULT_INTERVAL)
-            else:
-                return
+        """Release a job whose drive broke off; if that fails too, its lease runs out, as nobody renews it any more."""
+        try:
+            await self.store.release(job.job_id, owner, due_time=self.clock.now() + delay)
+        except Exception:
+            log.exception("job not given back", job=job.job_id)
 
     async def _renew_leases(self) -> None:
         while True:
             await self.clock.sleep(self.lease / 3)
+            held = {drive.job_id: drive.owner for drive in self._running.values()}
+            if not held:
+                continue
             try:
-                for owner in sorted({drive.owner for drive in self._running.values()}):
-                    await self.store.renew(owner, lease_until=self.clock.now() + self.lease)
+                await self.store.renew(held, lease_until=self.clock.now() + self.lease)
             except Exception:
                 log.exception("lease renewal failed")
 

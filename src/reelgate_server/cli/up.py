@@ -28,9 +28,9 @@ CHECKOUT: Final = Path(__file__).parents[3]
 """Where the proxy's configuration and the descriptor set lie, beside `src`."""
 READY_LIMIT_S: Final = 60.0
 """How long the processes may take to serve. They need two seconds on an idle machine."""
-STOP_LIMIT_S: Final = 35.0
+STOP_LIMIT_S: Final = 45.0
 """How long stopping may take. Without a submit under way it takes less than 10 s; with one the server waits for up to
-25 s more, because to cut it off would leave open whether the provider has taken the task."""
+35 s more, because to cut it off would leave open whether the provider has taken the task."""
 STOP_ORDER: Final = ("server", "envoy", "simulators")
 """Each needs those after it until its end."""
 LOOK_INTERVAL_S: Final = 0.1

@@ -6,9 +6,12 @@ from typing import Final
 
 from reelgate_server.domain.events import JobFailure
 from reelgate_server.domain.faults import Fault
+from reelgate_server.domain.spec import Spec
 
 PIECE_CHARACTERS: Final = 24
 """A piece this long of a prompt stands in no provider's own sentence by chance. A shorter prompt counts whole."""
+PROMPT_CHARACTERS_MIN: Final = 8
+"""A prompt still shorter says little, and stands in a provider's own words by chance: `i` is in every sentence."""
 _QUOTATION: Final = "[prompt]"
 
 
@@ -19,8 +22,12 @@ def without_quotations(text: str, prompt: str) -> str:
         text: At most a few hundred characters.
         prompt: What the customer said.
     """
+    # The spaces around it say nothing, and a provider may drop them.
+    prompt = prompt.strip()
+    if len(prompt) < PROMPT_CHARACTERS_MIN:
+        return text
     spaced = "".join(each if each.isprintable() else " " for each in prompt)
-    spellings = {prompt, spaced, json.dumps(prompt)[1:-1], json.dumps(prompt, ensure_ascii=False)[1:-1]} - {""}
+    spellings = {prompt, spaced, json.dumps(prompt)[1:-1], json.dumps(prompt, ensure_ascii=False)[1:-1]}
     found = (
         text.find(said[start : start + PIECE_CHARACTERS])
         for said in spellings
@@ -30,11 +37,14 @@ def without_quotations(text: str, prompt: str) -> str:
     return text if first is None else text[:first] + _QUOTATION
 
 
-def fault_without_quotations(fault: Fault, prompt: str) -> Fault:
-    """The same fault, with a detail that repeats no prompt."""
-    return replace(fault, detail=without_quotations(fault.detail, prompt))
+def fault_without_quotations(fault: Fault, spec: Spec) -> Fault:
+    """The same fault, with a detail that repeats neither the prompt nor a text among the extra parameters."""
+    detail = fault.detail
+    for said in (spec.prompt, *(each for each in spec.extra.values() if isinstance(each, str))):
+        detail = without_quotations(detail, said)
+    return replace(fault, detail=detail)
 
 
-def failure_without_quotations(failure: JobFailure, prompt: str) -> JobFailure:
-    """The same failure, with a fault whose detail repeats no prompt."""
-    return failure if failure.fault is None else replace(failure, fault=fault_without_quotations(failure.fault, prompt))
+def failure_without_quotations(failure: JobFailure, spec: Spec) -> JobFailure:
+    """The same failure, with a fault whose detail repeats nothing of what the customer said."""
+    return failure if failure.fault is None else replace(failure, fault=fault_without_quotations(failure.fault, spec))

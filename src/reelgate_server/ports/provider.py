@@ -111,7 +111,10 @@ class Provider(Protocol):
 
     @property
     def takes_image_bytes(self) -> bool:
-        """A first frame must come as bytes: it does not fetch an address, or must not be trusted to."""
+        """A first frame must come as bytes: it does not fetch an address, or must not be trusted to.
+
+        An order with an address is then `INVALID`, and nothing is sent.
+        """
         ...
 
     @property

@@ -4,13 +4,13 @@ Every method may raise `StoreUnavailable`; a change that raised it is made whole
 durable when its method returns. Methods are safe to call concurrently, from several processes too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from reelgate_server.domain.events import JobEvent, LoggedEvent
-from reelgate_server.domain.ids import AccountId, JobId, KeyId
+from reelgate_server.domain.ids import AccountId, JobId, KeyId, ProviderName
 from reelgate_server.domain.job import Job
 from reelgate_server.domain.ledger import Transfer
 from reelgate_server.domain.lifecycle import JobState
@@ -110,24 +110,53 @@ class JobStore(Protocol):
         """Read the part of a log that follows `sequence`, in order; empty if there is nothing, or no such job."""
         ...
 
-    async def claim(self, owner: str, *, now: datetime, lease_until: datetime, limit: int) -> list[Job]:
+    async def claim(
+        self,
+        owner: str,
+        *,
+        now: datetime,
+        lease_until: datetime,
+        limit: int,
+        provider_limit: int | None = None,
+        driven: Mapping[ProviderName, int] | None = None,
+    ) -> list[Job]:
         """Take jobs to drive: those due by `now` that nobody holds, or whose holder's lease has run out by `now`.
 
-        Takes the longest due first, at most `limit` (> 0). No two claims return the same job while a lease lasts. A job
-        that this version cannot read is logged, left to its lease, and not returned. A lease that would last more than
-        an hour beyond `now` was made before the clock was set back, and counts as run out.
+        Takes the longest due first. A job whose provider has no place left is passed over: it keeps its due time, and
+        with it its turn, and does not stand in the way of other providers' jobs. No two claims return the same job
+        while a lease lasts. A job that this version cannot read is logged, left to its lease, and not returned. A lease
+        that would last more than an hour beyond `now` was made before the clock was set back, and counts as run out.
+
+        Args:
+            owner: Whose leases they will be.
+            now: By when a job must be due.
+            lease_until: When the leases run out.
+            limit: At most this many jobs; > 0.
+            provider_limit: How many places each provider has: what is claimed of its jobs and what is driven of them
+                already are no more together; > 0. None: as many as it likes.
+            driven: How many jobs of each provider the caller drives already; none of a provider that is not named.
         """
         ...
 
     async def lag(self, now: datetime) -> timedelta:
         """Tell how long the job that has been due longest has been waiting for a claim; zero if none waits.
 
-        A job waits from its due time until it is claimed; under a lease it does not, unless that has run out by `now`.
+        A job waits from its due time until it is claimed, whatever it waits for: a driver, or a place of its provider.
+        Under a lease it does not, unless that has run out by `now`.
         """
         ...
 
-    async def renew(self, owner: str, *, lease_until: datetime) -> None:
-        """Extend every lease that `owner` holds."""
+    async def renew(self, held: Mapping[JobId, str], *, lease_until: datetime) -> None:
+        """Extend leases, each only as long as its owner still holds it; never shorten one.
+
+        Args:
+            held: Jobs, and who claimed each. Other jobs of the same claim are left to their leases.
+            lease_until: When the leases run out.
+        """
+        ...
+
+    async def undo_claim(self, job_id: JobId, owner: str) -> None:
+        """Give a job back as it was found: due since when it was due. Without effect unless `owner` holds it."""
         ...
 
     async def release(

@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from reelgate_server.adapters.providers.answer import Answer
-from reelgate_server.adapters.providers.fal.provider import FalProvider, secrets_of
+from reelgate_server.adapters.providers.api_keys import ApiKeys
+from reelgate_server.adapters.providers.fal.provider import FalProvider
 from reelgate_server.adapters.providers.http import ProviderHttp
 from reelgate_server.domain.events import Task
 from reelgate_server.ports.provider import FirstFrame, ImageUrl, RenderOrder
@@ -50,14 +51,14 @@ def make_answer(
 ) -> Answer:
     """An answer with this body, as JSON unless it is text."""
     content = (body if isinstance(body, str) else json.dumps(body)).encode()
-    secrets = secrets_of(KEYS)
+    secrets = ApiKeys("fal", KEYS).secrets
     return Answer(status=status, headers=headers or {}, body=content, is_submit=is_submit, secrets=secrets)
 
 
 def make_provider(queue_url: str, **changes: Any) -> FalProvider:
     """A provider with short limits; two keys, of which the first makes new tasks."""
     keys = changes.pop("keys", KEYS)
-    http = ProviderHttp(secrets=secrets_of(keys), call_limit_s=LIMIT_S, read_limit_s=LIMIT_S)
+    http = ProviderHttp(secrets=ApiKeys("fal", keys).secrets, call_limit_s=LIMIT_S, read_limit_s=LIMIT_S)
     return FalProvider(keys=keys, queue_url=queue_url, http=http, **changes)
 
 

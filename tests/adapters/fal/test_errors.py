@@ -9,7 +9,7 @@ from reelgate_server.adapters.providers.fal.shapes import MODEL_KINDS, PLATFORM_
 from reelgate_server.domain.events import FailureCode
 from reelgate_server.domain.failures import failure_of
 from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
-from reelgate_server.ports.provider import TaskFailed, TaskRunning
+from reelgate_server.ports.provider import TaskDone, TaskFailed, TaskRunning
 from reelgate_simulators.fal import EXHAUSTED, FalSimulator
 from reelgate_simulators.fal_failures import infrastructure_failure
 from reelgate_simulators.faults import Status
@@ -76,7 +76,7 @@ PLATFORM_ERRORS: list[tuple[str, int, View]] = [
     ("internal_error", 500, UNAVAILABLE),
 ]
 
-OPEN_AFTER_A_SUBMIT = {500, 502, 504}
+OPEN_AFTER_A_SUBMIT = {499, 500, 502, 504}
 """Of the codes above, those after which the request may be in the queue nevertheless."""
 
 
@@ -164,16 +164,28 @@ async def test_an_error_of_the_platform_that_is_said_in_the_status(kind: str, co
 
 @pytest.mark.parametrize(("kind", "code", "view"), PLATFORM_ERRORS)
 @pytest.mark.parametrize("place", ["body", "header"])
-async def test_an_error_of_the_platform_that_is_said_in_place_of_the_result(
+async def test_an_error_of_the_platform_in_place_of_the_result_ends_the_task_unless_it_may_be_the_gateways_own(
     kind: str, code: int, view: View, place: str
 ) -> None:
     in_body = Status(code, {"detail": "It broke", "error_type": kind})
     in_header = Status(code, "It broke", {"X-Fal-Error-Type": kind})
     state = await state_after(in_body if place == "body" else in_header)
-    assert isinstance(state, TaskFailed)
-    assert state.failure.fault is not None
-    check_customer(state.failure.fault, view)
-    assert state.failure.fault.detail == f"HTTP {code}: {kind}{'; It broke' if place == 'body' else ''}"
+    fault = state.failure.fault if isinstance(state, TaskFailed) else state
+    assert isinstance(fault, Fault)
+    assert isinstance(state, TaskFailed) == (code < 500)
+    check_customer(fault, view)
+    assert fault.detail == f"HTTP {code}: {kind}{'; It broke' if place == 'body' else ''}"
+
+
+async def test_a_video_outlives_an_error_of_the_gateway_in_its_place() -> None:
+    async with FalSimulator(render_s=0) as fal, make_provider(fal.base_url) as provider:
+        task = (await provider.submit(make_order())).task
+        broken = {"detail": "It broke", "error_type": "runner_server_error"}
+        fal.faults.queue("result", Status(503, broken), Status(500, "", {"X-Fal-Error-Type": "internal_error"}))
+        for _ in range(2):
+            with pytest.raises(ProviderFault):
+                await provider.poll(task)
+        assert isinstance(await provider.poll(task), TaskDone)
 
 
 SUBMIT_REFUSALS: list[tuple[int, Any, dict[str, str], View, str]] = [
@@ -218,10 +230,10 @@ SUBMIT_REFUSALS: list[tuple[int, Any, dict[str, str], View, str]] = [
     (503, {"detail": "Please wait"}, {"Retry-After": "2"}, UNAVAILABLE, "HTTP 503: Please wait"),
     (
         422,
-        {"detail": [row("value_error", msg=f"Cannot fetch {PHOTO}?sig=1 for '{PROMPT}', Key {SECRET}")]},
+        {"detail": [row("value_error", msg=f"Cannot fetch {PHOTO}?sig=1 with Key {SECRET}")]},
         {},
         INVALID,
-        "HTTP 422: value_error at body.prompt: Cannot fetch [address] for '[prompt]', Key [secret]",
+        "HTTP 422: value_error at body.prompt: Cannot fetch [address] with Key [secret]",
     ),
     (422, {"detail": [7, None, {"type": ["x"], "loc": {"a": 1}, "msg": 7}]}, {}, INVALID, "HTTP 422: not in"),
     (418, {"detail": {"text": PROMPT}}, {}, INVALID, "HTTP 418: not in fal's form: application/json"),
@@ -240,12 +252,29 @@ async def test_a_submit_that_is_surely_refused(
     assert fault.detail.startswith(detail)
 
 
-@pytest.mark.parametrize("code", [500, 502, 504, 520])
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (302, FaultKind.UNINTELLIGIBLE),
+        (303, FaultKind.UNINTELLIGIBLE),
+        (499, FaultKind.UNAVAILABLE),
+        (500, FaultKind.UNAVAILABLE),
+        (502, FaultKind.UNAVAILABLE),
+        (504, FaultKind.TIMEOUT),
+        (520, FaultKind.UNAVAILABLE),
+    ],
+)
 @pytest.mark.parametrize("body", [{"detail": "It broke"}, "<html><title>Bad gateway</title></html>", "", ["x"]])
-async def test_a_submit_that_broke_may_have_been_taken(code: int, body: Any) -> None:
-    fault = await submit_fault(Status(code, body))
-    assert fault.is_maybe_accepted
-    assert fault.kind is (FaultKind.TIMEOUT if code == 504 else FaultKind.UNAVAILABLE)
+async def test_a_submit_that_broke_or_was_sent_elsewhere_may_have_been_taken(
+    code: int, kind: FaultKind, body: Any
+) -> None:
+    fault = await submit_fault(Status(code, body, {"Location": "/elsewhere"} if code < 400 else {}))
+    assert (fault.kind, fault.is_maybe_accepted) == (kind, True)
+
+
+async def test_a_submit_that_did_not_arrive_whole_was_surely_not_taken() -> None:
+    fault = await submit_fault(Status(408, {"detail": "Request timeout"}))
+    assert (fault.kind, fault.is_maybe_accepted) == (FaultKind.TIMEOUT, False)
 
 
 @pytest.mark.parametrize(
@@ -295,6 +324,10 @@ QUESTIONS: list[tuple[int, Any, FaultKind]] = [
     (502, "<html><center>nginx</center></html>", FaultKind.UNAVAILABLE),
     (503, {"detail": "Please wait"}, FaultKind.UNAVAILABLE),
     (504, {"message": "upstream"}, FaultKind.TIMEOUT),
+    (503, {"detail": "It broke", "error_type": "not_known_yet"}, FaultKind.UNAVAILABLE),
+    (500, {"detail": "It broke", "error_type": "internal_server_error"}, FaultKind.UNAVAILABLE),
+    (429, {"detail": "Slow down", "error_type": "too_many_requests"}, FaultKind.THROTTLED),
+    (401, {"detail": "No such key", "error_type": "unauthorized"}, FaultKind.UNAUTHORIZED),
     (401, {"detail": "No such key"}, FaultKind.UNAUTHORIZED),
     (403, {"detail": "Forbidden"}, FaultKind.UNAUTHORIZED),
     (408, {"detail": "Slow"}, FaultKind.TIMEOUT),

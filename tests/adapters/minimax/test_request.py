@@ -34,7 +34,7 @@ def test_an_image_is_sent_as_the_address_that_was_given() -> None:
 
 
 def test_an_image_at_hand_is_sent_as_a_data_url() -> None:
-    assert to_request(make_order(image=BYTES))["first_frame_image"] == "data:image/png;base64,iVBORw=="
+    assert str(to_request(make_order(image=BYTES))["first_frame_image"]) == "data:image/png;base64,iVBORw=="
 
 
 @pytest.mark.parametrize(("seconds", "resolution", "sent"), [(6, "1080p", "1080P"), (10, "768p", "768P")])

@@ -11,10 +11,7 @@ from reelgate_server.adapters.providers.openai.provider import OpenAiProvider
 from reelgate_server.domain.events import Task
 from reelgate_server.domain.faults import Fault, ProviderFault
 from reelgate_server.domain.ids import ProviderName
-from reelgate_server.ports.images import ImageUnavailable
-from reelgate_server.ports.provider import ImageBytes
 from reelgate_simulators.openai import API_KEY, OpenAiService, OpenAiSimulator
-from tests.adapters.openai.samples import IMAGE
 
 KEYS = {"main": API_KEY}
 SHORT_S = 0.3
@@ -32,27 +29,12 @@ DIALECTS = {
 """Every accent of the simulator, and how its operator configures it."""
 
 
-class FixedImages:
-    """Has one image, at every address but one."""
-
-    def __init__(self) -> None:
-        self.urls: list[str] = []
-
-    async def fetch(self, url: str) -> ImageBytes:
-        self.urls.append(url)
-        if "missing" in url:
-            message = f"HTTP 404 from {url}"
-            raise ImageUnavailable(message)
-        return IMAGE
-
-
 @dataclass
 class Bench:
     """A simulator, and the adapter that is pointed at it."""
 
     simulator: OpenAiSimulator
     provider: OpenAiProvider
-    images: FixedImages
 
     def body(self) -> dict[str, Any]:
         """What the last create carried."""
@@ -72,7 +54,6 @@ async def bench(
     """Run both; the simulator renders at once unless told."""
     settings = OpenAiService(dialect=accent, **{"api_key": keys.get("main"), **(service or {})})
     simulator = OpenAiSimulator(render_s=render_s, service=settings)
-    images = FixedImages()
     async with simulator:
         http = ProviderHttp(secrets=keys.values(), call_limit_s=limit_s, read_limit_s=limit_s)
         async with OpenAiProvider(
@@ -80,18 +61,15 @@ async def bench(
             base_url=f"{simulator.base_url}/v1/",
             dialect=DIALECTS[accent],
             keys=keys,
-            images=images,
             passes_image_urls=passes_image_urls,
             http=http,
         ) as provider:
-            yield Bench(simulator, provider, images)
+            yield Bench(simulator, provider)
 
 
 def provider_at(base_url: str, **keys: str) -> OpenAiProvider:
     """The adapter alone, as it would be configured for an SGLang."""
-    return OpenAiProvider(
-        name=ProviderName("studio"), base_url=base_url, dialect=Dialect.SGLANG, keys=keys, images=FixedImages()
-    )
+    return OpenAiProvider(name=ProviderName("studio"), base_url=base_url, dialect=Dialect.SGLANG, keys=keys)
 
 
 async def read_all(provider: OpenAiProvider, task: Task, source_url: str) -> bytes:

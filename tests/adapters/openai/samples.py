@@ -64,7 +64,7 @@ def make_answer(body: object, *, status: int = 200, is_submit: bool = False, **h
     """An answer with this body, as JSON unless it is text."""
     content = body if isinstance(body, str) else json.dumps(body)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Answer(status=status, headers=named, body=content.encode(), is_submit=is_submit, secrets=(KEY, PROMPT))
+    return Answer(status=status, headers=named, body=content.encode(), is_submit=is_submit, secrets=(KEY,))
 
 
 def make_video(status: str, **changes: Any) -> dict[str, Any]:

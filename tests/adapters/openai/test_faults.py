@@ -47,7 +47,7 @@ SUBMITS: list[tuple[Fault, FaultKind, bool]] = [
     (RetryAfter(3, is_date=True), THROTTLED, False),
     (RetryAfter(3, code=503), UNAVAILABLE, False),
     (Status(400, {"detail": "no"}), INVALID, False),
-    (Status(302, headers={"Location": "/v2/videos"}), UNINTELLIGIBLE, False),
+    (Status(302, headers={"Location": "/v2/videos"}), UNINTELLIGIBLE, True),
 ]
 
 

@@ -49,7 +49,6 @@ async def test_what_a_text_reaches_each_accent_as(accent: str, content_type: str
         assert request.headers["content-type"].partition(";")[0] == content_type
 
 
-@pytest.mark.parametrize("image", [IMAGE, ADDRESS])
 @pytest.mark.parametrize(
     ("accent", "body"),
     [
@@ -60,13 +59,11 @@ async def test_what_a_text_reaches_each_accent_as(accent: str, content_type: str
         ("litellm", {**TEXTS, "input_reference": UPLOAD}),
     ],
 )
-async def test_an_image_reaches_each_accent_as_a_file_wherever_it_was(
-    accent: str, body: dict[str, Any], image: Any
-) -> None:
+async def test_an_image_reaches_each_accent_as_a_file(accent: str, body: dict[str, Any]) -> None:
     async with bench(accent) as made:
-        await made.provider.submit(make_order(model="sora-2", image=image))
+        assert made.provider.takes_image_bytes
+        await made.provider.submit(make_order(model="sora-2", image=IMAGE))
         assert made.body() == body
-        assert made.images.urls == ([ADDRESS.url] if image is ADDRESS else [])
 
 
 @pytest.mark.parametrize(
@@ -86,9 +83,9 @@ async def test_an_image_reaches_each_accent_as_a_file_wherever_it_was(
 )
 async def test_an_address_reaches_a_server_that_is_trusted_with_it(accent: str, body: dict[str, Any]) -> None:
     async with bench(accent, passes_image_urls=True) as made:
+        assert not made.provider.takes_image_bytes
         await made.provider.submit(make_order(model="sora-2", image=ADDRESS))
         assert made.body() == body
-        assert made.images.urls == []
 
 
 async def test_a_server_that_is_trusted_with_addresses_still_gets_bytes_as_a_file() -> None:
@@ -97,13 +94,20 @@ async def test_a_server_that_is_trusted_with_addresses_still_gets_bytes_as_a_fil
         assert made.body()["input_reference"] == UPLOAD
 
 
-async def test_an_image_that_cannot_be_fetched_is_the_customers_to_mend_and_nothing_is_sent() -> None:
-    url = "https://pictures.example/missing.png?X-Amz-Signature=0123456789"
+async def test_an_address_that_is_not_to_be_passed_on_is_our_mistake_and_nothing_is_sent() -> None:
     async with bench() as made:
-        fault = await fault_of(made.provider.submit(make_order(image=ImageUrl(url))))
+        fault = await fault_of(made.provider.submit(make_order(image=ADDRESS)))
         assert made.simulator.requests == []
-    assert (fault.kind, fault.is_maybe_accepted) == (FaultKind.IMAGE_UNUSABLE, False)
-    assert fault.detail == "the image was not fetched: HTTP 404 from [address]"
+    assert (fault.kind, fault.is_maybe_accepted) == (FaultKind.INVALID, False)
+    assert fault.detail == "not sent: the first frame came as an address"
+
+
+async def test_a_refusal_that_repeats_the_address_of_the_image_is_kept_without_it() -> None:
+    url = "https://pictures.example/private/0123456789.png"
+    async with bench("sglang", passes_image_urls=True) as made:
+        made.simulator.faults.queue("create", Status(400, {"detail": f"Failed to download image {url}"}))
+        fault = await fault_of(made.provider.submit(make_order(image=ImageUrl(url))))
+    assert (fault.kind, fault.detail) == (FaultKind.IMAGE_UNUSABLE, "HTTP 400: Failed to download image [secret]")
 
 
 async def test_extra_parameters_reach_a_form_and_an_object() -> None:

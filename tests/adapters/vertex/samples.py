@@ -10,7 +10,6 @@ from reelgate_server.adapters.providers.http import ProviderHttp
 from reelgate_server.adapters.providers.vertex.credentials import FixedToken, TokenSource
 from reelgate_server.adapters.providers.vertex.provider import VertexProvider
 from reelgate_server.domain.events import Task
-from reelgate_server.ports.images import ImageUnavailable
 from reelgate_server.ports.provider import FirstFrame, ImageBytes, RenderOrder
 from reelgate_simulators.vertex import TOKEN, VertexSimulator
 from tests.support.render_orders import make_order
@@ -37,19 +36,6 @@ def veo_order(
     return replace(order, endpoint=endpoint, image=image)
 
 
-class FakeImages:
-    """Has the images that a test gives it, by address."""
-
-    def __init__(self, images: dict[str, ImageBytes] | None = None) -> None:
-        self._images = images or {}
-
-    async def fetch(self, url: str) -> ImageBytes:
-        if url not in self._images:
-            message = "the host answered 404"
-            raise ImageUnavailable(message)
-        return self._images[url]
-
-
 @asynccontextmanager
 async def provider_of(
     simulator: VertexSimulator, *, limit_s: float | None = None, **changes: Any
@@ -62,7 +48,7 @@ async def provider_of(
         changes: Other arguments of the provider.
     """
     credentials: dict[str, TokenSource] = {"studio": FixedToken(TOKEN)}
-    arguments: dict[str, Any] = {"project": "film", "credentials": credentials, "images": FakeImages()} | changes
+    arguments: dict[str, Any] = {"project": "film", "credentials": credentials} | changes
     http = ProviderHttp() if limit_s is None else ProviderHttp(call_limit_s=limit_s, read_limit_s=limit_s)
     async with VertexProvider(
         **arguments, base_url=simulator.base_url, storage_url=simulator.base_url, http=http

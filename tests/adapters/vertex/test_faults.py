@@ -59,7 +59,11 @@ SUBMITS = {
     "unavailable": Case(fault=Status(503, BUSY), kind=FaultKind.UNAVAILABLE),
     "throttled": Case(fault=RetryAfter(7), kind=FaultKind.THROTTLED),
     "a page for another path": Case(fault=Html(404), kind=FaultKind.INVALID),
-    "a redirect": Case(fault=Status(302, headers={"Location": "https://example.com"}), kind=FaultKind.UNINTELLIGIBLE),
+    "a redirect": Case(
+        fault=Status(302, headers={"Location": "https://example.com"}),
+        kind=FaultKind.UNINTELLIGIBLE,
+        is_maybe_accepted=True,
+    ),
 }
 
 
@@ -173,6 +177,8 @@ DOWNLOADS = {
     "no permission": Case(fault=Status(403, {"error": {"code": 403}}), kind=FaultKind.UNAUTHORIZED),
     "throttled": Case(fault=RetryAfter(7), kind=FaultKind.THROTTLED),
     "unavailable": Case(fault=Status(503), kind=FaultKind.UNAVAILABLE),
+    "a page": Case(fault=Html(200), kind=FaultKind.UNINTELLIGIBLE),
+    "an error under a success": Case(fault=Status(200, {"error": {"code": 13}}), kind=FaultKind.UNINTELLIGIBLE),
     "a part of it": Case(fault=Status(206, b"part"), kind=FaultKind.UNINTELLIGIBLE),
 }
 

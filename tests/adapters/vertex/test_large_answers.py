@@ -16,7 +16,7 @@ from reelgate_server.adapters.providers.vertex.provider import VertexProvider
 from reelgate_server.domain.events import Task
 from reelgate_server.domain.faults import FaultKind, ProviderFault
 from reelgate_server.ports.provider import TaskDone
-from tests.adapters.vertex.samples import OPERATION, FakeImages
+from tests.adapters.vertex.samples import OPERATION
 from tests.support.waiting import wait_until
 
 MIB = 1 << 20
@@ -72,7 +72,6 @@ async def asking(server: Server, *, limit_s: float = 15.0) -> AsyncIterator[tupl
     async with VertexProvider(
         project="film",
         credentials={"studio": FixedToken("token")},
-        images=FakeImages(),
         http=ProviderHttp(call_limit_s=limit_s),
     ) as provider:
         yield provider, task

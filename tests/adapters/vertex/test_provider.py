@@ -2,22 +2,33 @@
 
 import asyncio
 import socket
+from base64 import b64decode
 from contextlib import aclosing
 
 import pytest
 
 from reelgate_server.adapters.providers.vertex.credentials import FixedToken
-from reelgate_server.adapters.providers.vertex.provider import VertexProvider
+from reelgate_server.adapters.providers.vertex.provider import SUBMIT_LIMIT_S, VertexProvider
 from reelgate_server.domain.events import FailureCode, Task
-from reelgate_server.domain.faults import FaultKind, ProviderFault
+from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
 from reelgate_server.ports.provider import ImageBytes, ImageUrl, TaskDone, TaskFailed, TaskRunning
-from reelgate_simulators.faults import Html, RetryAfter, Status
+from reelgate_simulators.faults import Delay, Html, RetryAfter, Status, accepted_but_lost
 from reelgate_simulators.vertex import TOKEN, Filtered, VertexAccount, VertexSimulator
 from reelgate_simulators.video import tiny_mp4
-from tests.adapters.vertex.samples import OPERATION, FakeImages, provider_of, read_all, simulated, task_at, veo_order
+from tests.adapters.vertex.samples import (
+    OPERATION,
+    PNG,
+    PROMPT,
+    provider_of,
+    read_all,
+    simulated,
+    task_at,
+    veo_order,
+)
 from tests.support.waiting import wait_for_end
 
 JOB_FOLDER = "gs://studio-results/veo/01940000-0000-7000-8000-000000000001/"
+EXPIRED = {"error": {"code": 401, "message": "Request had invalid credentials.", "status": "UNAUTHENTICATED"}}
 
 
 class NotedToken:
@@ -27,9 +38,15 @@ class NotedToken:
         self.tokens = list(tokens)
         self.forgotten: list[str] = []
         self.is_closed = False
+        self.is_slow = False
+        """It gives no token for as long as anybody waits."""
         self.quota_project = quota_project
 
     async def token(self) -> str:
+        if self.is_slow:
+            await asyncio.Event().wait()
+        if not self.tokens:
+            raise ProviderFault(Fault(kind=FaultKind.UNAVAILABLE, detail="the token service is down"))
         return self.tokens[0]
 
     def forget(self, token: str) -> None:
@@ -38,6 +55,12 @@ class NotedToken:
 
     def close(self) -> None:
         self.is_closed = True
+
+
+async def fault_of_submit(provider: VertexProvider) -> Fault:
+    with pytest.raises(ProviderFault) as raised:
+        await provider.submit(veo_order())
+    return raised.value.fault
 
 
 async def test_a_video_without_a_bucket_comes_out_of_the_operation() -> None:
@@ -154,15 +177,77 @@ async def test_a_task_whose_credential_is_gone_says_which(credential: str | None
     assert simulator.requests == []
 
 
-async def test_a_token_that_was_refused_is_not_used_again() -> None:
+async def test_a_refused_token_is_dropped_and_the_order_sent_once_more_with_another() -> None:
     source = NotedToken("expired-token", TOKEN)
-    async with simulated(credentials={"studio": source}) as (provider, _):
-        with pytest.raises(ProviderFault) as raised:
-            await provider.submit(veo_order())
-        assert raised.value.fault.kind is FaultKind.UNAUTHORIZED
-        assert not raised.value.fault.is_maybe_accepted
-        await provider.submit(veo_order())
+    async with simulated(credentials={"studio": source}) as (provider, simulator):
+        task = (await provider.submit(veo_order(image=PNG))).task
+        assert isinstance(await wait_for_end(provider, task), TaskDone)
+    first, second = simulator.requests_of("submit")
+    assert first.headers["authorization"] == "Bearer expired-token"
+    assert second.headers["authorization"] == f"Bearer {TOKEN}"
+    assert second.body["instances"] == [
+        {"prompt": PROMPT, "image": {"bytesBase64Encoded": "iVBORw0KGgo=", "mimeType": "image/png"}}
+    ]
     assert source.forgotten == ["expired-token"]
+
+
+async def test_a_second_token_that_is_refused_says_that_the_credential_is_no_good() -> None:
+    source = NotedToken("expired-token", "another-expired-token", TOKEN)
+    async with simulated(credentials={"studio": source}) as (provider, simulator):
+        fault = await fault_of_submit(provider)
+    assert (fault.kind, fault.is_maybe_accepted) == (FaultKind.UNAUTHORIZED, False)
+    assert len(simulator.requests_of("submit")) == 2
+    assert source.forgotten == ["expired-token", "another-expired-token"]
+
+
+async def test_a_token_that_is_refused_and_the_only_one_is_not_tried_again() -> None:
+    async with simulated(credentials={"studio": FixedToken("expired-token")}) as (provider, simulator):
+        fault = await fault_of_submit(provider)
+    assert (fault.kind, fault.is_maybe_accepted) == (FaultKind.UNAUTHORIZED, False)
+    assert len(simulator.requests_of("submit")) == 1
+
+
+async def test_what_becomes_of_the_second_try_is_what_counts() -> None:
+    source = NotedToken("expired-token", TOKEN)
+    async with simulated(credentials={"studio": source}) as (provider, simulator):
+        simulator.faults.queue("submit", Status(401, EXPIRED), accepted_but_lost())
+        fault = await fault_of_submit(provider)
+    assert (fault.kind, fault.is_maybe_accepted) == (FaultKind.UNAVAILABLE, True)
+    assert len(simulator.requests_of("submit")) == 2
+
+
+async def test_a_token_service_that_fails_after_a_refusal_says_nothing_against_the_credential() -> None:
+    source = NotedToken("expired-token")
+    async with simulated(credentials={"studio": source}) as (provider, simulator):
+        fault = await fault_of_submit(provider)
+    assert (fault.kind, fault.is_maybe_accepted) == (FaultKind.UNAVAILABLE, False)
+    assert fault.detail == "the token service is down"
+    assert len(simulator.requests_of("submit")) == 1
+
+
+async def test_no_call_begins_after_the_time_for_tokens_is_up() -> None:
+    source = NotedToken("expired-token", TOKEN)
+    async with simulated(credentials={"studio": source}, token_limit_s=0.3) as (provider, simulator):
+        simulator.faults.queue("submit", Delay(0.4))
+        fault = await fault_of_submit(provider)
+        assert (fault.kind, fault.is_maybe_accepted) == (FaultKind.UNAVAILABLE, False)
+        assert fault.detail == "no access token in time"
+        assert len(simulator.requests_of("submit")) == 1
+        assert source.forgotten == ["expired-token"]
+        await provider.submit(veo_order())
+
+
+async def test_a_token_that_does_not_come_is_surely_no_submit() -> None:
+    source = NotedToken(TOKEN)
+    source.is_slow = True
+    async with simulated(credentials={"studio": source}, token_limit_s=0.1) as (provider, simulator):
+        fault = await fault_of_submit(provider)
+    assert (fault.kind, fault.is_maybe_accepted) == (FaultKind.UNAVAILABLE, False)
+    assert simulator.requests == []
+
+
+def test_a_submit_lasts_as_long_as_a_token_and_a_call_may() -> None:
+    assert SUBMIT_LIMIT_S == 30
 
 
 async def test_a_token_that_storage_refuses_is_not_used_again() -> None:
@@ -185,10 +270,10 @@ async def test_a_project_that_may_not_be_used_says_nothing_against_the_token_or_
     assert source.forgotten == []
 
 
-async def test_an_image_at_an_address_is_fetched_and_sent_as_bytes() -> None:
-    images = FakeImages({"https://example.com/frame": ImageBytes(content=b"\xff\xd8\xff", content_type="image/jpeg")})
-    async with simulated(images=images) as (provider, simulator):
-        await provider.submit(veo_order(image=ImageUrl("https://example.com/frame")))
+async def test_an_image_is_sent_as_bytes() -> None:
+    async with simulated() as (provider, simulator):
+        assert provider.takes_image_bytes
+        await provider.submit(veo_order(image=ImageBytes(content=b"\xff\xd8\xff", content_type="image/jpeg")))
         await provider.submit(veo_order(image=ImageBytes(content=b"RIFF", content_type="image/webp")))
     assert [request.body["instances"][0]["image"] for request in simulator.requests] == [
         {"bytesBase64Encoded": "/9j/", "mimeType": "image/jpeg"},
@@ -196,13 +281,20 @@ async def test_an_image_at_an_address_is_fetched_and_sent_as_bytes() -> None:
     ]
 
 
-async def test_an_image_that_cannot_be_had_is_no_submit() -> None:
+async def test_a_large_image_arrives_whole() -> None:
+    image = ImageBytes(content=bytes(range(256)) * 12_345, content_type="image/png")
+    async with simulated() as (provider, simulator):
+        await provider.submit(veo_order(image=image))
+    [request] = simulator.requests
+    assert b64decode(request.body["instances"][0]["image"]["bytesBase64Encoded"]) == image.content
+    assert "transfer-encoding" not in request.headers
+
+
+async def test_an_address_of_an_image_is_not_sent() -> None:
     async with simulated() as (provider, simulator):
         with pytest.raises(ProviderFault) as raised:
-            await provider.submit(veo_order(image=ImageUrl("https://example.com/gone")))
-    fault = raised.value.fault
-    assert (fault.kind, fault.is_maybe_accepted) == (FaultKind.IMAGE_UNUSABLE, False)
-    assert fault.detail == "first frame: the host answered 404"
+            await provider.submit(veo_order(image=ImageUrl("https://example.com/frame.png")))
+    assert (raised.value.fault.kind, raised.value.fault.is_maybe_accepted) == (FaultKind.INVALID, False)
     assert simulator.requests == []
 
 
@@ -381,9 +473,7 @@ async def test_a_server_that_is_not_there_has_surely_taken_nothing() -> None:
         held.bind(("127.0.0.1", 0))
         credentials = {"studio": FixedToken(TOKEN)}
         address = f"http://127.0.0.1:{held.getsockname()[1]}"
-        async with VertexProvider(
-            project="film", credentials=credentials, images=FakeImages(), base_url=address
-        ) as provider:
+        async with VertexProvider(project="film", credentials=credentials, base_url=address) as provider:
             with pytest.raises(ProviderFault) as raised:
                 await provider.submit(veo_order())
     fault = raised.value.fault
@@ -401,7 +491,7 @@ async def test_a_server_that_is_not_there_has_surely_taken_nothing() -> None:
     ],
 )
 def test_what_cannot_work_is_refused_at_the_start(arguments: dict[str, object], message: str) -> None:
-    usual: dict[str, object] = {"project": "film", "credentials": {"studio": FixedToken("t")}, "images": FakeImages()}
+    usual: dict[str, object] = {"project": "film", "credentials": {"studio": FixedToken("t")}}
     with pytest.raises(ValueError, match=message):
         VertexProvider(**(usual | arguments))  # type: ignore[arg-type]
 

@@ -18,6 +18,7 @@ from reelgate_server.domain.events import (
     Submitted,
     SubmitUnanswered,
 )
+from reelgate_server.domain.faults import FaultKind
 from reelgate_server.domain.ids import JobId
 from reelgate_server.domain.job import Job, fold
 from reelgate_server.domain.ledger import Transfer, TransferKind, balances
@@ -177,12 +178,17 @@ def _check_submits(case: Case) -> None:
     assert len(providers) <= 1 or unanswered_count, f"{job.job_id} was accepted by {providers}"
     intents = [event.attempt for event in case.log if isinstance(event, SubmitIntended)]
     assert intents == list(range(1, len(intents) + 1)), f"{job.job_id}: attempts {intents}"
-    assert len(intents) <= SUBMIT_ATTEMPT_COUNT_MAX
+    throttled_count = sum(_is_throttling(event) for event in case.log)
+    assert len(intents) <= SUBMIT_ATTEMPT_COUNT_MAX + throttled_count, f"{job.job_id}: {case.log}"
     assert case.submit_count <= len(intents), f"{job.job_id} was sent {case.submit_count} times, {case.log}"
     assert unanswered_count <= allowed
     outcomes = case.count(SubmitRefused) + unanswered_count + case.count(Submitted)
     # The last may be under way, or was broken off by an end; and a webhook may tell of one that was not answered.
     assert len(intents) - 1 <= outcomes <= len(intents) + 1, f"{job.job_id}: {case.log}"
+
+
+def _is_throttling(event: JobEvent) -> bool:
+    return isinstance(event, SubmitRefused) and event.fault.kind is FaultKind.THROTTLED
 
 
 def _check_outcome(case: Case) -> None:

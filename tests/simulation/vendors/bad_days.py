@@ -21,7 +21,7 @@ from reelgate_simulators.faults import (
     WrongTypes,
     accepted_but_lost,
 )
-from reelgate_simulators.minimax import minimax_error
+from reelgate_simulators.minimax import MinimaxSimulator, minimax_error
 
 SIGNATURE: Final = "c0ffee5ignature"
 """Of an address that a provider quotes in an error; it must not be kept."""
@@ -84,7 +84,9 @@ def spoil(provider: SimulatedProvider[Any], secret: str) -> None:
         if operation.name not in FILES:
             rules += _OF_JSON
             rules += _OF_SUBMITS if operation.name in SUBMITS else _OF_QUESTIONS
-            rules += _OF_MINIMAX if operation.path.startswith("/v1/") and "videos" not in operation.path else ()
+            rules += _OF_MINIMAX if isinstance(provider, MinimaxSimulator) else ()
+        else:
+            rules.append(Html(200))
         for fault, probability in _spread(rules, SHARES.get(operation.name, SHARE)):
             provider.faults.sometimes(operation.name, fault, probability)
 

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from reelgate_server.adapters.providers.fal.provider import FalProvider, secrets_of
+from reelgate_server.adapters.providers.api_keys import ApiKeys
+from reelgate_server.adapters.providers.fal.provider import FalProvider
 from reelgate_server.adapters.providers.fal.webhooks import FalWebhooks
 from reelgate_server.adapters.providers.minimax.provider import MinimaxProvider
 from reelgate_server.adapters.providers.openai.dialects import Dialect
@@ -18,7 +20,7 @@ from reelgate_server.api.hooks import ERRORS
 from reelgate_server.domain.catalogue import Catalogue
 from reelgate_server.domain.errors import DomainError
 from reelgate_server.domain.ids import ProviderName
-from reelgate_server.ports.provider import Provider
+from reelgate_server.ports.provider import ImageBytes, Provider
 from reelgate_server.ports.webhooks import Webhook
 from tests.simulation.vendors.flow import Flow, WatchedHttp
 from tests.simulation.vendors.studio import (
@@ -30,7 +32,6 @@ from tests.simulation.vendors.studio import (
     VERTEX_TOKEN,
     Studio,
 )
-from tests.support.images import FakeImageSource
 from tests.support.interpose import interpose
 from tests.support.media import MemoryMediaStore
 from tests.support.world import World
@@ -39,7 +40,23 @@ CONCURRENCY: Final = 24
 PROVIDER_CONCURRENCY: Final = 8
 BUCKET: Final = "gs://studio-results/veo"
 
+FETCH_TIME: Final = timedelta(seconds=3)
+"""What it takes to fetch a first frame."""
+
 T = TypeVar("T")
+
+
+class Gallery:
+    """Has one image, and takes its time."""
+
+    def __init__(self, flow: Flow) -> None:
+        """Take time."""
+        self._flow = flow
+        self._images = FakeImageSource()
+
+    async def fetch(self, url: str) -> ImageBytes:
+        await self._flow.clock.sleep(FETCH_TIME)
+        return await self._images.fetch(url)
 
 
 class ReplicaDied(Exception):
@@ -100,6 +117,7 @@ class Replica:
                 receivers={ProviderName("fal"): webhooks},
                 catalogue=self._catalogue,
                 media=self._media,
+                images=Gallery(self._flow),
                 seed=self._number,
             )
             worker = self._world.worker(
@@ -141,7 +159,7 @@ class Replica:
         return 200
 
     def _adapters(self) -> list[Any]:
-        images, studio = FakeImageSource(), self._studio
+        studio = self._studio
         fal_keys, minimax_keys = self._ordered(FAL_KEYS), self._ordered(MINIMAX_KEYS)
         server_keys = {"main": SERVER_KEY}
         adapters: list[Provider] = [
@@ -149,7 +167,7 @@ class Replica:
                 keys=fal_keys,
                 queue_url=studio.fal.base_url,
                 webhook_base_url=studio.doorstep.base_url,
-                http=WatchedHttp(self._flow, secrets_of(fal_keys)),
+                http=WatchedHttp(self._flow, ApiKeys("fal", fal_keys).secrets),
             ),
             MinimaxProvider(
                 keys=minimax_keys,
@@ -159,7 +177,6 @@ class Replica:
             VertexProvider(
                 project=PROJECT,
                 credentials={"default": FixedToken(VERTEX_TOKEN)},
-                images=images,
                 storage_uri=None if self._number % 2 else BUCKET,
                 base_url=studio.vertex.base_url,
                 storage_url=studio.vertex.base_url,
@@ -171,7 +188,6 @@ class Replica:
                     base_url=f"{studio.servers[name].base_url}/v1",
                     dialect=Dialect(name),
                     keys=server_keys,
-                    images=images,
                     http=WatchedHttp(self._flow, (SERVER_KEY,)),
                 )
                 for name in DIALECTS

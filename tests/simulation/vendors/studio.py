@@ -145,7 +145,7 @@ async def running(flow: Flow, seed: int) -> AsyncIterator[Studio]:
         faults = FaultPlan(random=Random(random.random()))  # noqa: S311 (same)
         return {"clock": flow.simulator_clock, "faults": faults}
 
-    times = {"queue_s": QUEUE_S, "render_s": RENDER_S}
+    times: dict[str, Any] = {"queue_s": QUEUE_S, "render_s": RENDER_S}
     services = {
         "sglang": OpenAiService(dialect="sglang", api_key=SERVER_KEY, uploads_to_cloud=True),
         "vllm_omni": OpenAiService(dialect="vllm_omni", api_key=SERVER_KEY, abort_s=7.0, poll_after_ms=3000),

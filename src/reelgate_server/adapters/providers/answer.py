@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import httpx
 
@@ -14,6 +14,9 @@ from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
 
 RETRY_AFTER_MAX = timedelta(hours=1)
 """A provider that asks for more is asked again after this; a job's deadline comes sooner anyway."""
+CLIENT_CLOSED_REQUEST: Final = 499
+"""No standard's. nginx notes by it, and gateways answer by it, that they hold the asker to be gone; what stands behind
+them may have worked on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +95,13 @@ class Answer:
 
 
 def is_maybe_accepted_status(status: int) -> bool:
-    """Tell whether a submit that was answered so may have been taken; a redirect may follow on success."""
+    """Tell whether a submit that was answered so may have been taken.
+
+    A redirect may follow on success (303: RFC 9110, 15.4.4). Surely refused is what the server finds wrong (4xx), among
+    it what did not arrive whole (408: 15.5.9), and what it says it could not handle (503: 15.6.4).
+    """
+    if status == CLIENT_CLOSED_REQUEST:
+        return True
     return not httpx.codes.is_client_error(status) and status != httpx.codes.SERVICE_UNAVAILABLE
 
 
@@ -105,6 +114,8 @@ def kind_of_status(status: int) -> FaultKind:
             return FaultKind.THROTTLED
         case httpx.codes.REQUEST_TIMEOUT | httpx.codes.GATEWAY_TIMEOUT:
             return FaultKind.TIMEOUT
+        case _ if status == CLIENT_CLOSED_REQUEST:
+            return FaultKind.UNAVAILABLE
         case _ if httpx.codes.is_client_error(status):
             return FaultKind.INVALID
         case _ if httpx.codes.is_server_error(status):

@@ -4,10 +4,10 @@ Theory of operation
 ===================
 
 What matters of a failed submit is whether the provider may have taken the task. It surely has not if no connection came
-about, or if it answered that it would not (4xx, and 503, by which a server says that it could not handle the request:
-RFC 9110, 15.6.4). In every other case, a lost connection, a time-out, another 5xx, an answer that cannot be read, it
-may have. A submit therefore never goes out on a connection that was used before: one that the provider has just closed
-would look like a lost answer.
+about, or if it answered that it would not (`is_maybe_accepted_status` says which statuses do). In every other case, a
+lost connection, a time-out, a redirect, most of 5xx, an answer that cannot be read, it may have. A submit therefore
+never goes out on a connection that was used before: one that the provider has just closed would look like a lost
+answer.
 
 Credentials are given for each call and kept nowhere else. What a provider writes into an error is kept for the operator
 only after the credentials, and whatever looks like a signature in an address, have been struck out.
@@ -29,6 +29,7 @@ from reelgate_server.adapters.providers.answer import (
     kind_of_status,
     read_retry_after,
 )
+from reelgate_server.adapters.providers.json_body import JsonBody
 from reelgate_server.adapters.redact import redact
 from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
 
@@ -102,7 +103,8 @@ class ProviderHttp:
             url: Absolute.
             is_submit: The call may create a task.
             answer_bytes_max: A longer answer is refused.
-            request: What `httpx.AsyncClient.build_request` takes: `headers`, `params`, `json`, `data`, `files`.
+            request: What `httpx.AsyncClient.build_request` takes: `headers`, `params`, `json`, `data`, `files`. `json`
+                may have `Base64Text` in it, which is encoded while it is sent.
 
         Raises:
             ProviderFault: There is no complete answer.
@@ -152,7 +154,8 @@ class ProviderHttp:
         """Stream a file in chunks of at most `CHUNK_BYTES`.
 
         Raises:
-            ProviderFault: Anything but a 200, or a body that ends early; the status says which kind.
+            ProviderFault: Anything but a 200 with what may be a video, or a body that ends early; the status says which
+                kind.
         """
         async with self.streaming("GET", url, **request) as response:
             self.require_video(response)
@@ -234,11 +237,21 @@ def _authorities() -> ssl.SSLContext:
 def _build(client: httpx.AsyncClient, method: str, url: str, **request: Any) -> httpx.Request:
     """Build a request; what cannot be put into one has surely not been sent."""
     try:
-        return client.build_request(method, url, **request)
+        return client.build_request(method, url, **_with_content(**request))
     except (httpx.InvalidURL, ValueError) as error:
         # The error's text may hold what could not be encoded.
         detail = f"no request can be made of it: {type(error).__name__}"
         raise ProviderFault(Fault(kind=FaultKind.INVALID, detail=detail)) from error
+
+
+def _with_content(json: Any = None, headers: Any = None, **others: Any) -> dict[str, Any]:
+    """The same request with its JSON as `content`."""
+    if json is None:
+        return {"headers": headers, **others}
+    body, all_headers = JsonBody(json), httpx.Headers(headers)
+    # Without a length httpx would send a body that is not whole in chunks, which not every server takes.
+    all_headers.update({"Content-Type": "application/json", "Content-Length": str(body.size_bytes)})
+    return {"headers": all_headers, "content": body.whole or body, **others}
 
 
 async def _read(response: httpx.Response, bytes_max: int, *, is_submit: bool) -> bytes:

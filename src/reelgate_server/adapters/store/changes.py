@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from reelgate_server.adapters.store.queries import SQL
 from reelgate_server.adapters.store.rows import (
     Parameters,
-    Row,
     from_changes,
     from_transfer,
     to_balance,
@@ -70,11 +69,6 @@ def append(connection: sqlite3.Connection, step: JobChange, expected_sequence: i
         raise SequenceConflict
     _insert_events(connection, step.events)
     _insert_transfers(connection, step.transfers)
-
-
-def claim(connection: sqlite3.Connection, parameters: Parameters) -> list[Row]:
-    """Lease due jobs; return (due_time, job_id, document in bytes), the longest due first."""
-    return sorted(connection.execute(SQL["claim"], parameters).fetchall())
 
 
 def create_account(connection: sqlite3.Connection, row: Parameters) -> None:

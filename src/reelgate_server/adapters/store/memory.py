@@ -3,8 +3,8 @@
 Nothing here awaits, so each method is one step on its event loop: it checks everything first, then changes everything.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -19,7 +19,7 @@ from reelgate_server.adapters.store.rules import (
 from reelgate_server.domain.accounts import Account, ApiKey
 from reelgate_server.domain.errors import InsufficientBalance, JobNotFound
 from reelgate_server.domain.events import JobEvent, LoggedEvent
-from reelgate_server.domain.ids import AccountId, JobId, KeyId, TransferId
+from reelgate_server.domain.ids import AccountId, JobId, KeyId, ProviderName, TransferId
 from reelgate_server.domain.job import Job
 from reelgate_server.domain.ledger import Balance, Change, Transfer, changes
 from reelgate_server.domain.money import Money
@@ -129,12 +129,27 @@ class MemoryStore:
         record = self._records.get(job_id)
         return [each for each in record.log if each.sequence > sequence] if record else []
 
-    async def claim(self, owner: str, *, now: datetime, lease_until: datetime, limit: int) -> list[Job]:
+    async def claim(
+        self,
+        owner: str,
+        *,
+        now: datetime,
+        lease_until: datetime,
+        limit: int,
+        provider_limit: int | None = None,
+        driven: Mapping[ProviderName, int] | None = None,
+    ) -> list[Job]:
         """See `JobStore.claim`."""
-        claimed = [self._records[job_id] for _, job_id in self._waiting(now)[:limit]]
-        for record in claimed:
-            record.lease = _Lease(owner=owner, until=lease_until)
-        return [record.job for record in claimed]
+        taken = Counter(driven or {})
+        claimed: list[Job] = []
+        for _, job_id in self._waiting(now):
+            record = self._records[job_id]
+            provider = record.job.provider
+            if len(claimed) < limit and (provider_limit is None or taken[provider] < provider_limit):
+                taken[provider] += 1
+                record.lease = _Lease(owner=owner, until=lease_until)
+                claimed.append(record.job)
+        return claimed
 
     async def lag(self, now: datetime) -> timedelta:
         """See `JobStore.lag`."""
@@ -151,11 +166,18 @@ class MemoryStore:
             and (record.lease is None or record.lease.until <= now or record.lease.until > now + LEASE_MAX)
         )
 
-    async def renew(self, owner: str, *, lease_until: datetime) -> None:
+    async def renew(self, held: Mapping[JobId, str], *, lease_until: datetime) -> None:
         """See `JobStore.renew`."""
-        for record in self._records.values():
-            if record.lease is not None and record.lease.owner == owner:
+        for job_id, owner in held.items():
+            record = self._records.get(job_id)
+            if record is not None and record.lease is not None and record.lease.owner == owner:
                 record.lease = _Lease(owner=owner, until=max(record.lease.until, lease_until))
+
+    async def undo_claim(self, job_id: JobId, owner: str) -> None:
+        """See `JobStore.undo_claim`."""
+        record = self._records.get(job_id)
+        if record is not None and record.lease is not None and record.lease.owner == owner:
+            record.lease = None
 
     async def release(
         self, job_id: JobId, owner: str, *, due_time: datetime | None, expected_sequence: int | None = None

@@ -2,14 +2,16 @@
 
 -- name: insert_job!
 INSERT INTO jobs (
-    job_id, account_id, key_id, idempotency_key, model, state, sequence, create_time, due_time, document
+    job_id, account_id, key_id, idempotency_key, model, provider, state, sequence, create_time, due_time, document
 ) VALUES (
-    :job_id, :account_id, :key_id, :idempotency_key, :model, :state, :sequence, :create_time, :due_time, :document
+    :job_id, :account_id, :key_id, :idempotency_key, :model, :provider, :state, :sequence, :create_time, :due_time,
+    :document
 );
 
 -- name: update_job!
--- Only if nobody else has appended. The lease stays as it is.
-UPDATE jobs SET state = :state, sequence = :sequence, due_time = :due_time, document = :document
+-- Only if nobody else has appended. The lease stays as it is. The provider is another once a job has moved on.
+UPDATE jobs SET
+    provider = :provider, state = :state, sequence = :sequence, due_time = :due_time, document = :document
 WHERE job_id = :job_id AND sequence = :expected_sequence;
 
 -- name: load_job^
@@ -62,28 +64,40 @@ VALUES (:job_id, :sequence, :kind, :event_time, :document);
 -- name: events_after
 SELECT sequence, kind, document FROM events WHERE job_id = :job_id AND sequence > :sequence ORDER BY sequence;
 
--- name: claim
--- One statement finds and takes, so two claims cannot meet. RETURNING promises no order; the caller sorts. Documents
--- come as bytes: over one that is no text the driver would refuse them all.
-UPDATE jobs SET lease_owner = :owner, lease_until = :lease_until
-WHERE rowid IN (
-    SELECT rowid FROM jobs
-    WHERE due_time <= :now AND (lease_until IS NULL OR lease_until <= :now OR lease_until > :lease_until_max)
-    ORDER BY due_time, job_id
-    LIMIT :limit
+-- name: list_providers
+-- Of the jobs that are or will be due: one step down the index for each provider, however many jobs it has.
+WITH RECURSIVE providers (provider) AS (
+    SELECT min(provider) FROM jobs WHERE due_time IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(provider) FROM jobs WHERE due_time IS NOT NULL AND provider > providers.provider)
+    FROM providers WHERE provider IS NOT NULL
 )
+SELECT provider FROM providers WHERE provider IS NOT NULL;
+
+-- name: list_waiting
+-- A provider's jobs that a claim may take, the longest due first.
+SELECT due_time, job_id FROM jobs
+WHERE provider = :provider
+    AND due_time <= :now
+    AND (lease_until IS NULL OR lease_until <= :now OR lease_until > :lease_until_max)
+ORDER BY due_time, job_id
+LIMIT :limit;
+
+-- name: lease
+-- RETURNING promises no order; the caller sorts. Documents come as bytes: over one that is no text the driver would
+-- refuse them all.
+UPDATE jobs SET lease_owner = :owner, lease_until = :lease_until
+WHERE job_id IN (SELECT value FROM json_each(:job_ids))
 RETURNING due_time, job_id, CAST(document AS BLOB);
 
--- name: oldest_due_time^
--- Of the jobs that a claim would take, by the same index.
-SELECT due_time FROM jobs
-WHERE due_time <= :now AND (lease_until IS NULL OR lease_until <= :now OR lease_until > :lease_until_max)
-ORDER BY due_time, job_id
-LIMIT 1;
-
 -- name: renew!
--- Never shortens a lease, whatever the order in which renewals arrive.
-UPDATE jobs SET lease_until = max(lease_until, :lease_until) WHERE lease_owner = :owner;
+-- `held` is a JSON object of owners by job. Never shortens a lease, whatever the order in which renewals arrive.
+UPDATE jobs SET lease_until = max(jobs.lease_until, :lease_until)
+FROM json_each(:held) AS held
+WHERE jobs.job_id = held.key AND jobs.lease_owner = held.value;
+
+-- name: undo_claim!
+UPDATE jobs SET lease_owner = NULL, lease_until = NULL WHERE job_id = :job_id AND lease_owner = :owner;
 
 -- name: release!
 -- A due time that was chosen by a shorter log gives way to the one that came with the events since.

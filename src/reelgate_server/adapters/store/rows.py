@@ -59,6 +59,7 @@ def from_job(job: Job, due_time: datetime | None) -> Parameters:
         "key_id": job.key_id,
         "idempotency_key": job.idempotency_key,
         "model": job.spec.model,
+        "provider": job.provider,
         "state": job.state.value,
         "sequence": job.sequence,
         "create_time": to_microseconds(job.create_time),
@@ -79,6 +80,11 @@ def to_job(document: str | bytes) -> Job:
 def from_states(states: frozenset[JobState]) -> str:
     """Make the JSON list that `list_jobs_of_states` takes."""
     return json.dumps(sorted(states))
+
+
+def from_held(held: Mapping[JobId, str]) -> str:
+    """Make the JSON object that `renew` takes."""
+    return json.dumps(held)
 
 
 def from_logged_event(job_id: JobId, logged: LoggedEvent) -> Parameters:

@@ -7,7 +7,7 @@ by another, so that a long list does not hold up a watch.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,17 +18,17 @@ from typing import Final, Self, TypeVar
 import aiosqlite
 import structlog
 
-from reelgate_server.adapters.store import changes, rows
+from reelgate_server.adapters.store import changes, claims, rows
 from reelgate_server.adapters.store.connection import connect, engine_faults
 from reelgate_server.adapters.store.group_writer import Change, GroupWriter
 from reelgate_server.adapters.store.migrate import require_current_schema
 from reelgate_server.adapters.store.queries import SQL
 from reelgate_server.adapters.store.rows import Parameters, Row
-from reelgate_server.adapters.store.rules import INTEGER_MAX, LEASE_MAX, logged
+from reelgate_server.adapters.store.rules import INTEGER_MAX, logged
 from reelgate_server.domain.accounts import Account, ApiKey
 from reelgate_server.domain.errors import JobNotFound, StoreUnavailable
 from reelgate_server.domain.events import JobEvent, LoggedEvent
-from reelgate_server.domain.ids import AccountId, JobId, KeyId
+from reelgate_server.domain.ids import AccountId, JobId, KeyId, ProviderName
 from reelgate_server.domain.job import Job
 from reelgate_server.domain.ledger import Balance, Transfer
 from reelgate_server.domain.money import Money
@@ -165,30 +165,42 @@ class SqliteStore:
         found = await self._scan(self._logs, "events_after", {"job_id": job_id, "sequence": sequence})
         return [rows.to_logged_event(row) for row in found]
 
-    async def claim(self, owner: str, *, now: datetime, lease_until: datetime, limit: int) -> list[Job]:
+    async def claim(
+        self,
+        owner: str,
+        *,
+        now: datetime,
+        lease_until: datetime,
+        limit: int,
+        provider_limit: int | None = None,
+        driven: Mapping[ProviderName, int] | None = None,
+    ) -> list[Job]:
         """See `JobStore.claim`. A job that cannot be read is logged and left to its lease, so that no loop is hot."""
-        parameters: Parameters = {
-            "owner": owner,
-            "now": rows.to_microseconds(now),
-            "lease_until_max": rows.to_microseconds(now + LEASE_MAX),
-            "lease_until": rows.to_microseconds(lease_until),
-            "limit": limit,
-        }
-        claimed = await self._write(partial(changes.claim, parameters=parameters))
+        claim = claims.Claim(
+            owner=owner,
+            now=now,
+            lease_until=lease_until,
+            limit=limit,
+            provider_limit=provider_limit,
+            driven=driven or {},
+        )
+        claimed = await self._write(partial(claims.take, claim=claim))
         jobs = (_readable(job_id, document) for _, job_id, document in claimed)
         return [job for job in jobs if job is not None]
 
     async def lag(self, now: datetime) -> timedelta:
         """See `JobStore.lag`."""
-        row = self._point(
-            "oldest_due_time",
-            {"now": rows.to_microseconds(now), "lease_until_max": rows.to_microseconds(now + LEASE_MAX)},
-        )
-        return now - rows.from_microseconds(row[0]) if row is not None else timedelta()
+        self._require_open()
+        with engine_faults():
+            return claims.lag(self._points, now)
 
-    async def renew(self, owner: str, *, lease_until: datetime) -> None:
+    async def renew(self, held: Mapping[JobId, str], *, lease_until: datetime) -> None:
         """See `JobStore.renew`."""
-        await self._run("renew", {"owner": owner, "lease_until": rows.to_microseconds(lease_until)})
+        await self._run("renew", {"held": rows.from_held(held), "lease_until": rows.to_microseconds(lease_until)})
+
+    async def undo_claim(self, job_id: JobId, owner: str) -> None:
+        """See `JobStore.undo_claim`."""
+        await self._run("undo_claim", {"job_id": job_id, "owner": owner})
 
     async def release(
         self, job_id: JobId, owner: str, *, due_time: datetime | None, expected_sequence: int | None = None

@@ -18,7 +18,6 @@ fal's own client sends a submit again after a lost answer, up to ten times. Noth
 """
 
 import json
-import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final, Self
@@ -26,6 +25,7 @@ from typing import Final, Self
 import httpx
 
 from reelgate_server.adapters.providers.answer import Answer
+from reelgate_server.adapters.providers.api_keys import ApiKeys
 from reelgate_server.adapters.providers.fal.addresses import (
     ROLES,
     app_of,
@@ -34,18 +34,18 @@ from reelgate_server.adapters.providers.fal.addresses import (
     is_request_id,
     submit_address,
 )
-from reelgate_server.adapters.providers.fal.inputs import to_request
-from reelgate_server.adapters.providers.fal.shapes import PLATFORM_KINDS, QueueState
-from reelgate_server.adapters.providers.fal.translate import (
+from reelgate_server.adapters.providers.fal.answers import (
+    carries_no_right,
     failure_in_result,
     failure_in_status,
-    is_public,
     is_unfinished,
     refusal,
     request_id_of,
     status_of,
     video_url,
 )
+from reelgate_server.adapters.providers.fal.request import to_request
+from reelgate_server.adapters.providers.fal.shapes import PLATFORM_KINDS, QueueState
 from reelgate_server.adapters.providers.http import ProviderHttp
 from reelgate_server.domain.events import Task
 from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
@@ -58,7 +58,6 @@ START_LIMIT_S = 1800
 FILE_LIFETIME_S = 7 * 24 * 3600
 """A week: what a weekend's outage of our own storage may take, and some."""
 SUBMIT_HEADERS: Final[Mapping[str, str]] = {
-    "Content-Type": "application/json",
     "X-Fal-Request-Timeout": str(START_LIMIT_S),
     "X-Fal-Object-Lifecycle-Preference": json.dumps({"expiration_duration_seconds": FILE_LIFETIME_S}),
     "x-app-fal-disable-fallback": "true",
@@ -66,7 +65,6 @@ SUBMIT_HEADERS: Final[Mapping[str, str]] = {
 CHECK_APP = "fal-ai/veo3.1"
 CHECK_REQUEST_ID = "00000000-0000-0000-0000-000000000000"
 """The nil UUID (RFC 9562, 5.9), which fal gives to no request."""
-_VISIBLE_ASCII = re.compile(r"[!-~]+")
 
 
 class FalProvider:
@@ -91,14 +89,10 @@ class FalProvider:
         Raises:
             ValueError: There is no key, or one that cannot stand in a header. The text names the key and not its value.
         """
-        if not keys:
-            raise ValueError("fal needs an API key")
-        if unusable := [name for name, key in keys.items() if not _VISIBLE_ASCII.fullmatch(key)]:
-            raise ValueError(f"not an API key of fal: {', '.join(unusable)}")
-        self._keys = dict(keys)
+        self._keys = ApiKeys("fal", keys)
         self._queue_url = queue_url.rstrip("/")
         self._webhook_base_url = webhook_base_url.rstrip("/") if webhook_base_url else None
-        self._http = http or ProviderHttp(secrets=secrets_of(keys))
+        self._http = http or ProviderHttp(secrets=self._keys.secrets)
 
     async def __aenter__(self) -> Self:
         """Nothing to do: connections are made as they are needed."""
@@ -124,9 +118,14 @@ class FalProvider:
         return self._webhook_base_url is not None
 
     @property
+    def takes_image_bytes(self) -> bool:
+        """False: it fetches addresses by itself."""
+        return False
+
+    @property
     def credentials(self) -> Sequence[str]:
         """The names of the keys."""
-        return tuple(self._keys)
+        return self._keys.names
 
     async def check(self, credential: str | None) -> None:
         """Ask for a request that cannot exist. A locked account passes: fal lets it look, and refuses its submits."""
@@ -142,18 +141,17 @@ class FalProvider:
         app = app_of(order.endpoint)
         if app is None:
             raise ProviderFault(Fault(kind=FaultKind.INVALID, detail=f"not an endpoint of fal: {order.endpoint!r}"))
-        credential = next(iter(self._keys))
+        credential = self._keys.first
         answer = await self._http.call(
             "POST",
             submit_address(self._queue_url, order.endpoint),
             is_submit=True,
             headers={**SUBMIT_HEADERS, **self._authorization(credential)},
             params=self._webhook_of(order),
-            # Written here and not by httpx, which cannot send a prompt with half of a surrogate pair.
-            content=json.dumps(to_request(order)).encode("ascii"),
+            json=to_request(order),
         )
         if not answer.is_success:
-            raise refusal(answer, private=order.spec.prompt)
+            raise refusal(answer)
         return TaskAccepted(task=self._task_of(answer, app, credential))
 
     async def poll(self, task: Task) -> TaskState:
@@ -171,7 +169,7 @@ class FalProvider:
         if not answer.is_success:
             return failure_in_result(answer, status)
         url = video_url(answer)
-        return TaskDone(source_url=url if is_public(url) else response_url)
+        return TaskDone(source_url=url if carries_no_right(url) else response_url)
 
     async def cancel(self, task: Task) -> bool:
         """Tell fal; a request that waits is withdrawn, one that runs is asked to stop."""
@@ -208,7 +206,7 @@ class FalProvider:
             raise unknown
         urls = built_addresses(self._queue_url, app, request_id)
         failed: ProviderFault | None = None
-        for credential in self._keys:
+        for credential in self._keys.names:
             try:
                 status_of(await self._ask("GET", urls["status"], credential))
             except ProviderFault as error:
@@ -218,7 +216,7 @@ class FalProvider:
                 return Task(task_id=request_id, urls=urls, credential=credential)
         raise failed or unknown
 
-    def _task_of(self, answer: Answer, app: str, credential: str) -> Task:
+    def _task_of(self, answer: Answer, app: str, credential: str | None) -> Task:
         request_id, given = request_id_of(answer), answer.object()
         urls = built_addresses(self._queue_url, app, request_id)
         for role in ROLES:
@@ -232,12 +230,7 @@ class FalProvider:
         return await self._http.call(method, address, headers=self._authorization(credential))
 
     def _authorization(self, credential: str | None) -> dict[str, str]:
-        key = self._keys.get(credential) if credential is not None else None
-        if key is None:
-            raise ProviderFault(
-                Fault(kind=FaultKind.UNAUTHORIZED, detail=f"no key of fal is configured under the name {credential!r}")
-            )
-        return {"Authorization": f"Key {key}"}
+        return {"Authorization": f"Key {self._keys.find(credential)}"}
 
     def _address(self, task: Task, role: str) -> str:
         address = task.urls.get(role)
@@ -249,8 +242,3 @@ class FalProvider:
         if self._webhook_base_url is None:
             return {}
         return {"fal_webhook": f"{self._webhook_base_url}/hooks/fal/{order.job_id}"}
-
-
-def secrets_of(keys: Mapping[str, str]) -> tuple[str, ...]:
-    """What must be struck out of texts: the keys, and the secret half of those of the form `id:secret`."""
-    return tuple(part for key in keys.values() for part in (key, key.partition(":")[2]) if part)

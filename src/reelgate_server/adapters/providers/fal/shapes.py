@@ -47,6 +47,8 @@ class Trouble:
 
     types: tuple[str, ...]
     """Machine-readable, in the order given; empty for a body that has only text."""
+    is_of_model: bool
+    """One of the types stands in a row, and rows are a model's."""
     text: str
     """For the operator: types, places and messages, without the input that fal repeats beside them."""
 

@@ -26,8 +26,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from reelgate_server.adapters.providers.answer import Answer
 from reelgate_server.adapters.providers.fal.addresses import is_request_id
+from reelgate_server.adapters.providers.fal.answers import refusal
 from reelgate_server.adapters.providers.fal.provider import FalProvider
-from reelgate_server.adapters.providers.fal.translate import refusal
 from reelgate_server.adapters.providers.http import ProviderHttp
 from reelgate_server.domain.events import Task
 from reelgate_server.domain.faults import ProviderFault
@@ -42,6 +42,8 @@ KEYS_AGE_MAX = timedelta(hours=24)
 """fal's word on how long its keys may be kept."""
 FETCH_INTERVAL_MIN = timedelta(minutes=1)
 """Between two fetches of the keys, however many webhooks no key fits: anybody can send those."""
+KEYS_LIMIT_S = 5.0
+"""For a fetch of the keys. Envoy gives a webhook 15 seconds in all, of which a look-up of its task needs some."""
 KEY_COUNT_MAX = 16
 """Keys that are tried for one webhook."""
 SIGNATURE_BYTES = 64
@@ -77,7 +79,7 @@ class FalWebhooks:
         self._provider = provider
         self._jwks_url = jwks_url
         self._clock = clock
-        self._http = http or ProviderHttp()
+        self._http = http or ProviderHttp(call_limit_s=KEYS_LIMIT_S)
         self._fetching = asyncio.Lock()
         self._keys: Sequence[Ed25519PublicKey] = ()
         self._keys_time: datetime | None = None

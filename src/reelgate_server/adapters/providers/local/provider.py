@@ -78,6 +78,11 @@ class LocalProvider:
         return False
 
     @property
+    def takes_image_bytes(self) -> bool:
+        """False: the process that renders fetches an address, through the same guard."""
+        return False
+
+    @property
     def credentials(self) -> Sequence[str]:
         """None: it needs no keys."""
         return ()

@@ -17,7 +17,6 @@ the task's own `status` is `Fail`, or the code is a verdict on content, which a 
 
 import re
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any, Final
 
 from reelgate_server.adapters.providers.answer import Answer, kind_of_status
@@ -28,14 +27,12 @@ from reelgate_server.adapters.providers.minimax.codes import (
     OF_THE_CALLER,
     SUCCESS,
 )
+from reelgate_server.adapters.redact import without_addresses
 from reelgate_server.domain.failures import failure_of
 from reelgate_server.domain.faults import FaultKind, ProviderFault
 from reelgate_server.ports.provider import TaskDone, TaskFailed, TaskRunning, TaskState
 
 RETRIEVE_PATH: Final = "/v1/files/retrieve"
-THROTTLED_PAUSE: Final = timedelta(seconds=20)
-"""When a throttled submit is tried again if no header says. Submits are counted by the minute (5 on the free plan, 20
-on a paid one: platform.minimax.io/docs/guides/rate-limits), so the tries must be spread over more than one minute."""
 TRACE_CHARACTERS_MAX: Final = 64
 """Kept of `Trace-Id`, by which MiniMax's support finds a request."""
 
@@ -199,17 +196,12 @@ def _kind(outcome: Outcome) -> FaultKind:
 
 def _fault(answer: Answer, outcome: Outcome, *, kind: FaultKind | None = None, has_task: bool = False) -> ProviderFault:
     """The fault that a code states."""
-    stated = answer.fault(kind or _kind(outcome), f"{_trace(answer)}code {outcome.code}: {outcome.text}").fault
+    stated = answer.fault(
+        kind or _kind(outcome), f"{_trace(answer)}code {outcome.code}: {without_addresses(outcome.text)}"
+    ).fault
     meaning = MEANINGS.get(outcome.code)
     is_maybe_accepted = has_task or meaning is None or meaning.is_maybe_accepted
-    pause = THROTTLED_PAUSE if answer.is_submit and stated.kind is FaultKind.THROTTLED else None
-    return ProviderFault(
-        replace(
-            stated,
-            is_maybe_accepted=answer.is_submit and is_maybe_accepted,
-            retry_after=stated.retry_after or pause,
-        )
-    )
+    return ProviderFault(replace(stated, is_maybe_accepted=answer.is_submit and is_maybe_accepted))
 
 
 def _trace(answer: Answer) -> str:

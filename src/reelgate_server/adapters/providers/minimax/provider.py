@@ -4,9 +4,8 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Self
 
-import httpx
-
 from reelgate_server.adapters.providers.answer import Answer
+from reelgate_server.adapters.providers.api_keys import ApiKeys
 from reelgate_server.adapters.providers.http import CHUNK_BYTES, ProviderHttp
 from reelgate_server.adapters.providers.minimax.answers import (
     file_id_of,
@@ -19,7 +18,7 @@ from reelgate_server.adapters.providers.minimax.request import to_request
 from reelgate_server.domain.events import Task
 from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
 from reelgate_server.domain.ids import ProviderName
-from reelgate_server.ports.provider import ImageUrl, RenderOrder, TaskAccepted, TaskState
+from reelgate_server.ports.provider import RenderOrder, TaskAccepted, TaskState
 
 NAME: Final = ProviderName("minimax")
 BASE_URL: Final = "https://api.minimax.io"
@@ -30,12 +29,6 @@ BASE: Final = "base"
 """The role, among a task's addresses, of the host that made it."""
 IMPOSSIBLE_TASK_ID: Final = "0"
 """Asking for it costs nothing, and is refused for another reason than the key if the key is good."""
-QUOTED_CHARACTERS_MIN: Final = 8
-"""A shorter prompt is not struck out of an error: it would take half of the words with it."""
-LINK_REFUSED: Final = frozenset(
-    {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND, httpx.codes.GONE}
-)
-"""How a store answers a link that has expired. It says nothing of our key, which the link does not carry."""
 
 
 class MinimaxProvider:
@@ -52,16 +45,9 @@ class MinimaxProvider:
         Raises:
             ValueError: There is no key, or one that cannot be sent. Names the key, and does not quote it.
         """
-        if not keys:
-            message = "MiniMax needs at least one key"
-            raise ValueError(message)
-        for name, key in keys.items():
-            if not key or not all("!" <= each <= "~" for each in key):
-                message = f"MiniMax's key {name!r} must be printable ASCII without spaces"
-                raise ValueError(message)
-        self._keys = dict(keys)
+        self._keys = ApiKeys(NAME, keys)
         self._base_url = base_url.rstrip("/")
-        self._http = http or ProviderHttp(secrets=self._keys.values())
+        self._http = http or ProviderHttp(secrets=self._keys.secrets)
 
     @property
     def name(self) -> ProviderName:
@@ -79,9 +65,14 @@ class MinimaxProvider:
         return False
 
     @property
+    def takes_image_bytes(self) -> bool:
+        """False: it fetches addresses by itself."""
+        return False
+
+    @property
     def credentials(self) -> Sequence[str]:
         """The names of the keys; the first makes new tasks."""
-        return tuple(self._keys)
+        return self._keys.names
 
     async def __aenter__(self) -> Self:
         """Nothing to do: connections are made as they are needed."""
@@ -105,7 +96,7 @@ class MinimaxProvider:
         Raises:
             ProviderFault: Maybe accepted unless MiniMax's code states a check that comes before any work.
         """
-        credential = self.credentials[0]
+        credential = self._keys.first
         answer = await self._http.call(
             "POST",
             f"{self._base_url}{SUBMIT_PATH}",
@@ -113,8 +104,8 @@ class MinimaxProvider:
             headers=self._headers(credential),
             json=to_request(order),
         )
-        task_id = from_submit(replace(answer, secrets=(*answer.secrets, *_customers_words(order))))
-        return TaskAccepted(task=Task(task_id=task_id, urls={BASE: self._base_url}, credential=credential))
+        task = Task(task_id=from_submit(answer), urls={BASE: self._base_url}, credential=credential)
+        return TaskAccepted(task=task)
 
     async def poll(self, task: Task) -> TaskState:
         """Ask how a task stands, at the host and with the key that made it; see the port.
@@ -149,10 +140,10 @@ class MinimaxProvider:
         answer = await self._http.call("GET", source_url, headers=self._headers(task.credential))
         link = from_retrieve(answer, file_id=file_id, is_plain_allowed=base_url.startswith("http://"))
         async with self._http.streaming("GET", link) as response:
-            if response.status_code != httpx.codes.OK:
-                fault = self._http.refusal_of_download(response).fault
-                is_link_refused = response.status_code in LINK_REFUSED
-                raise ProviderFault(replace(fault, kind=FaultKind.UNAVAILABLE) if is_link_refused else fault)
+            try:
+                self._http.require_video(response)
+            except ProviderFault as error:
+                raise ProviderFault(_of_link(error.fault)) from error
             async for chunk in response.aiter_bytes(CHUNK_BYTES):
                 yield chunk
 
@@ -165,16 +156,10 @@ class MinimaxProvider:
         return task.urls.get(BASE, self._base_url)
 
     def _headers(self, credential: str | None) -> dict[str, str]:
-        key = self._keys.get(credential or "")
-        if key is None:
-            detail = f"no MiniMax key named {credential!r} is configured"
-            raise ProviderFault(Fault(kind=FaultKind.UNAUTHORIZED, detail=detail))
-        return {"Authorization": f"Bearer {key}"}
+        return {"Authorization": f"Bearer {self._keys.find(credential)}"}
 
 
-def _customers_words(order: RenderOrder) -> list[str]:
-    """What an error may not repeat."""
-    words = [order.spec.prompt] if len(order.spec.prompt) >= QUOTED_CHARACTERS_MIN else []
-    if isinstance(order.image, ImageUrl):
-        words.append(order.image.url)
-    return words
+def _of_link(fault: Fault) -> Fault:
+    """The fault of a download. A refusal is about the link, which expires, and not about our key, which is not sent."""
+    is_refusal = fault.kind in {FaultKind.UNAUTHORIZED, FaultKind.INVALID}
+    return replace(fault, kind=FaultKind.UNAVAILABLE) if is_refusal else fault

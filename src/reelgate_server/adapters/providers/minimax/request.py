@@ -5,6 +5,7 @@ Source: platform.minimax.io/docs/api-reference/video-generation-t2v, -i2v and -f
 
 from typing import Any, Final, TypedDict
 
+from reelgate_server.adapters.providers.json_body import Base64Text, data_url
 from reelgate_server.domain.spec import whole_seconds
 from reelgate_server.ports.provider import ImageUrl, RenderOrder
 
@@ -22,14 +23,14 @@ class Submission(TypedDict, total=False):
     """6 or 10 seconds; 10 not at 1080P."""
     resolution: str
     """`512P` (only with a first frame), `768P` or `1080P`."""
-    first_frame_image: str
+    first_frame_image: str | Base64Text
     """`https://…` or `data:image/…;base64,…`; JPEG, PNG or WebP, smaller than 20 MB."""
     prompt_optimizer: bool
     """Rewrite the prompt; true if absent."""
 
 
 def to_request(order: RenderOrder) -> dict[str, Any]:
-    """Make the body of a submit.
+    """Make the body of a submit, in what `JsonBody` takes.
 
     The customer's extra parameters come first, so that ours win. Only `prompt_optimizer` gives way to them: a customer
     may want a prompt rewritten, but nobody's is rewritten unasked.
@@ -41,7 +42,7 @@ def to_request(order: RenderOrder) -> dict[str, Any]:
         "resolution": _resolution(order),
     }
     if order.image is not None:
-        ours["first_frame_image"] = order.image.url if isinstance(order.image, ImageUrl) else order.image.data_url()
+        ours["first_frame_image"] = order.image.url if isinstance(order.image, ImageUrl) else data_url(order.image)
     return {"prompt_optimizer": False, **order.spec.extra, **ours}
 
 

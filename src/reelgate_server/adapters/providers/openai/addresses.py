@@ -14,9 +14,9 @@ from reelgate_server.adapters.providers.answer import Answer
 from reelgate_server.adapters.providers.openai.dialects import Dialect
 from reelgate_server.adapters.providers.openai.errors import refusal
 from reelgate_server.adapters.providers.openai.shapes import Video, read_error, read_json
+from reelgate_server.adapters.redirects import REDIRECTS
 
 ADDRESS_CHARACTERS_MAX: Final = 2048
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _ADDRESS: Final = re.compile(r"https?://[^\s\"'<>]+")
 
 
@@ -77,7 +77,7 @@ def elsewhere(answer: Answer, dialect: Dialect, *, address: str) -> str:
         ProviderFault: It does not say, or names an address that is less safe than the one it answers for.
     """
     target = ""
-    if answer.status in _REDIRECTS:
+    if answer.status in REDIRECTS:
         target = answer.headers.get("location", "")
     elif dialect.can_upload and answer.status == httpx.codes.BAD_REQUEST:
         # It says that the video was uploaded, and ends "Please use the cloud URL: …".

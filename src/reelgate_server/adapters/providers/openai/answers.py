@@ -24,13 +24,11 @@ from reelgate_server.adapters.providers.openai.errors import failure, form_of, r
 from reelgate_server.adapters.providers.openai.shapes import Video, read_error, read_json, read_video
 from reelgate_server.domain.failures import failure_of
 from reelgate_server.domain.faults import FaultKind, ProviderFault
+from reelgate_server.domain.looking import granted
 from reelgate_server.ports.provider import TaskDone, TaskFailed, TaskRunning, TaskState
 
 POLL_AFTER_HEADER: Final = "openai-poll-after-ms"
 """Read by OpenAI's own client when it polls (PyPI openai 3.52.0, resources/videos.py)."""
-POLL_AFTER_MIN: Final = timedelta(milliseconds=100)
-POLL_AFTER_MAX: Final = timedelta(minutes=1)
-"""A server that wishes for more is looked at after this; most renders last a few minutes."""
 
 _TASK_ID: Final = re.compile(r"(?!\.{1,2}$)[!-~]{1,2048}")
 """LiteLLM's have a few hundred characters. In a path, one dot or two would name something else."""
@@ -112,11 +110,11 @@ def from_check(answer: Answer) -> None:
 
 
 def poll_after(answer: Answer) -> timedelta | None:
-    """The server's wish for the next look, within our bounds; None without a header that can be read."""
+    """The server's wish for the next look, within what we grant; None without a header that can be read."""
     value = answer.headers.get(POLL_AFTER_HEADER, "").strip()
     if not re.fullmatch("[0-9]{1,9}", value):
         return None
-    return min(max(timedelta(milliseconds=int(value)), POLL_AFTER_MIN), POLL_AFTER_MAX)
+    return granted(timedelta(milliseconds=int(value)))
 
 
 def _state(answer: Answer, video: Video, dialect: Dialect, content: str) -> TaskState:

@@ -38,7 +38,7 @@ async def stream(
                 status=response.status_code, headers=response.headers, body=b"", is_submit=False, secrets=secrets
             )
             if response.status_code == httpx.codes.OK:
-                _refuse_text(answer)
+                http.require_video(response)
                 async for chunk in response.aiter_bytes(CHUNK_BYTES):
                     yield chunk
                 return
@@ -46,13 +46,6 @@ async def stream(
         if is_last:
             raise refusal(answer)
         address, headers = elsewhere(answer, dialect, address=address), {}
-
-
-def _refuse_text(answer: Answer) -> None:
-    """Refuse a page or a message that comes in a video's place: a customer would pay for it."""
-    content_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type.startswith("text/") or content_type.endswith("json"):
-        answer.refuse(f"no video but {content_type[:40]}")
 
 
 async def _beginning(response: httpx.Response) -> bytes:

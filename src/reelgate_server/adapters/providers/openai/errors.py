@@ -18,9 +18,6 @@ from reelgate_server.adapters.providers.answer import Answer, kind_of_status
 from reelgate_server.adapters.providers.openai.shapes import StatedError, Video, read_error, read_json
 from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
 
-PROMPT_CHARACTERS_MIN: Final = 8
-"""A shorter prompt is not struck out of an error: it would take half of the words with it."""
-
 _CONTENT_NAMES: Final = re.compile(
     r"moderation|content_?policy|content_?filter|guardrail|responsible_?ai|safety", re.IGNORECASE
 )
@@ -74,8 +71,6 @@ def failure(answer: Answer, video: Video) -> Fault:
     # With LiteLLM and SGLang the answer is a success, and says nothing of the failure.
     status = video.error.status or (None if answer.is_success else answer.status)
     text = video.error.text or "the video failed, and no error is told"
-    if len(video.prompt) >= PROMPT_CHARACTERS_MIN:
-        text = text.replace(video.prompt, "[prompt]")
     return answer.fault(kind_of(video.error, status), text).fault
 
 

@@ -8,18 +8,17 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Final, Self
 
+from reelgate_server.adapters.providers.api_keys import ApiKeys
 from reelgate_server.adapters.providers.http import ProviderHttp
 from reelgate_server.adapters.providers.openai.addresses import checked_base_url, content_url, video_url
 from reelgate_server.adapters.providers.openai.answers import from_check, from_create, from_delete, from_get, poll_after
 from reelgate_server.adapters.providers.openai.content import stream
 from reelgate_server.adapters.providers.openai.dialects import Dialect
-from reelgate_server.adapters.providers.openai.errors import PROMPT_CHARACTERS_MIN
 from reelgate_server.adapters.providers.openai.request import to_request
 from reelgate_server.domain.events import Task
 from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
 from reelgate_server.domain.ids import ProviderName
-from reelgate_server.ports.images import ImageSource, ImageUnavailable
-from reelgate_server.ports.provider import FirstFrame, ImageUrl, RenderOrder, TaskAccepted, TaskRunning, TaskState
+from reelgate_server.ports.provider import ImageUrl, RenderOrder, TaskAccepted, TaskRunning, TaskState
 
 BASE: Final = "base"
 """The role, among a task's addresses, of the server that made it."""
@@ -36,7 +35,6 @@ class OpenAiProvider:
         base_url: str,
         dialect: Dialect,
         keys: Mapping[str, str] = _NO_KEYS,
-        images: ImageSource,
         passes_image_urls: bool = False,
         http: ProviderHttp | None = None,
     ) -> None:
@@ -48,7 +46,6 @@ class OpenAiProvider:
             dialect: Whose reading of the shape the server has.
             keys: API keys by name; the first makes new tasks, the others serve the tasks they made. None for a server
                 that asks for none.
-            images: Fetches first frames.
             passes_image_urls: The server is given a customer's address in place of the image. The servers follow such
                 addresses and their redirects wherever they lead, so this is only for one that cannot reach into a
                 network of its operator's.
@@ -60,10 +57,9 @@ class OpenAiProvider:
         self._name = name
         self._base_url = checked_base_url(base_url)
         self._dialect = dialect
-        self._keys = _checked_keys(keys, name)
-        self._images = images
+        self._keys = ApiKeys(name, keys, is_optional=True)
         self._passes_image_urls = passes_image_urls
-        self._http = http or ProviderHttp(secrets=self._keys.values())
+        self._http = http or ProviderHttp(secrets=self._keys.secrets)
 
     @property
     def name(self) -> ProviderName:
@@ -81,9 +77,14 @@ class OpenAiProvider:
         return False
 
     @property
+    def takes_image_bytes(self) -> bool:
+        """True, unless the server is trusted with addresses."""
+        return not self._passes_image_urls
+
+    @property
     def credentials(self) -> Sequence[str]:
         """The names of the keys; the first makes new tasks."""
-        return tuple(self._keys)
+        return self._keys.names
 
     async def __aenter__(self) -> Self:
         """Nothing to do: connections are made as they are needed."""
@@ -106,15 +107,19 @@ class OpenAiProvider:
         """Make a task with the first key, if there is one; see the port.
 
         Raises:
-            ProviderFault: `IMAGE_UNUSABLE` and surely not accepted if the first frame cannot be fetched. Maybe accepted
-                unless the server refused the task or was not reached.
+            ProviderFault: `INVALID`, without asking, for an address that is not to be passed on. Maybe accepted unless
+                the server refused the task or was not reached.
         """
-        credential = next(iter(self._keys), None)
-        headers = self._headers(credential)
-        request = to_request(replace(order, image=await self._first_frame(order.image)), self._dialect)
+        if isinstance(order.image, ImageUrl) and not self._passes_image_urls:
+            detail = "not sent: the first frame came as an address"
+            raise ProviderFault(Fault(kind=FaultKind.INVALID, detail=detail))
+        credential = self._keys.first
+        headers, request = self._headers(credential), to_request(order, self._dialect)
         url = f"{self._base_url}/videos"
         answer = await self._http.call("POST", url, is_submit=True, headers=headers, **request)
-        answer = replace(answer, secrets=(*self._keys.values(), *_customers_words(order)))
+        if isinstance(order.image, ImageUrl):
+            # The address may carry a right to what is there.
+            answer = replace(answer, secrets=(*answer.secrets, order.image.url))
         task_id = from_create(answer, self._dialect)
         task = Task(task_id=task_id, urls={BASE: self._base_url}, credential=credential)
         return TaskAccepted(task=task, poll_after=poll_after(answer))
@@ -159,21 +164,10 @@ class OpenAiProvider:
                 answers so to every attempt.
         """
         headers = self._headers(task.credential) if source_url == self._content_url(task) else {}
-        secrets = tuple(self._keys.values())
-        chunks = stream(self._http, source_url, self._dialect, headers=headers, secrets=secrets)
+        chunks = stream(self._http, source_url, self._dialect, headers=headers, secrets=self._keys.secrets)
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
-
-    async def _first_frame(self, image: FirstFrame | None) -> FirstFrame | None:
-        if not isinstance(image, ImageUrl) or self._passes_image_urls:
-            return image
-        try:
-            return await self._images.fetch(image.url)
-        except ImageUnavailable as error:
-            reason = str(error).replace(image.url, "[address]")
-            detail = self._http.redact(f"the image was not fetched: {reason}")
-            raise ProviderFault(Fault(kind=FaultKind.IMAGE_UNUSABLE, detail=detail)) from error
 
     def _video_url(self, task: Task) -> str:
         return video_url(task.urls.get(BASE, self._base_url), task.task_id)
@@ -182,26 +176,4 @@ class OpenAiProvider:
         return content_url(task.urls.get(BASE, self._base_url), task.task_id)
 
     def _headers(self, credential: str | None) -> dict[str, str]:
-        if credential is None:
-            return {}
-        key = self._keys.get(credential)
-        if key is None:
-            detail = f"no key named {credential!r} is configured for provider {self._name!r}"
-            raise ProviderFault(Fault(kind=FaultKind.UNAUTHORIZED, detail=detail))
-        return {"Authorization": f"Bearer {key}"}
-
-
-def _checked_keys(keys: Mapping[str, str], name: ProviderName) -> dict[str, str]:
-    for key_name, key in keys.items():
-        if not key or not all("!" <= each <= "~" for each in key):
-            message = f"the key {key_name!r} of provider {name!r} must be printable ASCII without spaces"
-            raise ValueError(message)
-    return dict(keys)
-
-
-def _customers_words(order: RenderOrder) -> list[str]:
-    """What an error may not repeat."""
-    words = [order.spec.prompt] if len(order.spec.prompt) >= PROMPT_CHARACTERS_MIN else []
-    if isinstance(order.image, ImageUrl):
-        words.append(order.image.url)
-    return words
+        return {} if credential is None else {"Authorization": f"Bearer {self._keys.find(credential)}"}

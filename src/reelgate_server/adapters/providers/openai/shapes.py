@@ -67,8 +67,6 @@ class Video:
     status: str
     progress_percent: int | None
     """0 to 100."""
-    prompt: str
-    """Empty if it is not told."""
     addresses: tuple[str, ...]
     """Where the server says that the file is; with SGLang only, and unchecked."""
     error: StatedError
@@ -91,7 +89,6 @@ def read_video(value: object) -> Video | None:
     return Video(
         status=value["status"],
         progress_percent=_percent(value.get("progress")),
-        prompt=_text(value.get("prompt")),
         addresses=tuple(each for each in addresses if isinstance(each, str)),
         error=read_error(value),
     )

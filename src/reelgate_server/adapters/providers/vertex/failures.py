@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -16,10 +16,6 @@ from reelgate_server.domain.faults import Fault, FaultKind
 
 MESSAGE_CHARACTERS_MAX = 2000
 """Of a text of Google's, what is looked at. The longest documented has under 300."""
-ECHO_CHARACTERS = 24
-"""So many characters in a row of what a customer said are taken for a quotation."""
-_ECHO_CHARACTERS_MIN: Final = 4
-"""What is shorter is a word of any text."""
 
 _CONTENT_RULES: Final = re.compile(
     r"support codes?:|usage guidelines|responsible ai|content polic"
@@ -90,12 +86,11 @@ def read_status(value: Mapping[str, Any]) -> Status:
     )
 
 
-def fault_of_answer(answer: Answer, *, said: Sequence[str] = ()) -> Fault:
+def fault_of_answer(answer: Answer) -> Fault:
     """What an answer without success means.
 
     Args:
         answer: To a submit, or to a question about a task.
-        said: The customer's own words, which are not kept.
 
     Returns:
         Maybe accepted only for a submit whose status leaves that open.
@@ -111,7 +106,7 @@ def fault_of_answer(answer: Answer, *, said: Sequence[str] = ()) -> Fault:
         kind=kind,
         is_maybe_accepted=answer.is_submit and is_maybe_accepted_status(answer.status),
         retry_after=answer.retry_after if answer.retry_after is not None else status.retry_after,
-        detail=redact(f"{' '.join(filter(None, head))}: {_without(text, said)}", answer.secrets),
+        detail=redact(f"{' '.join(filter(None, head))}: {text}", answer.secrets),
     )
 
 
@@ -183,20 +178,6 @@ def _status_of(answer: Answer) -> Status | None:
         value = value[0]
     error = value.get("error") if isinstance(value, dict) else None
     return read_status(error) if isinstance(error, dict) else None
-
-
-def _without(text: str, said: Sequence[str]) -> str:
-    """Cut a text where it begins to quote what a customer said, as it is or as JSON writes it."""
-    for words in said:
-        length = min(len(words), ECHO_CHARACTERS)
-        if length < _ECHO_CHARACTERS_MIN:
-            continue
-        for form in (words, json.dumps(words)[1:-1], json.dumps(words, ensure_ascii=False)[1:-1]):
-            pieces = {form[start : start + length] for start in range(len(form) - length + 1)}
-            places = (start for start in range(len(text)) if text[start : start + length] in pieces)
-            place = next(places, None)
-            text = text if place is None else f"{text[:place]}[quotation]"
-    return text
 
 
 def _text(value: object) -> str:

@@ -8,45 +8,34 @@ A finished video is an object in the operator's bucket, or inside the operation'
 operation's name, and whoever opens it asks again. A poll does not read a video: it leaves off where its content begins.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from typing import Final, Self
 
 import httpx
 
 from reelgate_server.adapters.providers.answer import Answer
-from reelgate_server.adapters.providers.http import CHUNK_BYTES, ProviderHttp
+from reelgate_server.adapters.providers.http import CALL_LIMIT_S, CHUNK_BYTES, ProviderHttp
 from reelgate_server.adapters.providers.vertex.addresses import is_folder, model_url, models_url, object_url
+from reelgate_server.adapters.providers.vertex.answer_scanner import AnswerScanner, UnreadableAnswer
+from reelgate_server.adapters.providers.vertex.answers import REFERENCE, operation_name, state_of
 from reelgate_server.adapters.providers.vertex.caller import Caller
-from reelgate_server.adapters.providers.vertex.credentials import TokenSource
-from reelgate_server.adapters.providers.vertex.elide import AnswerScanner, UnreadableAnswer
+from reelgate_server.adapters.providers.vertex.credentials import REFRESH_LIMIT_S, TokenSource
 from reelgate_server.adapters.providers.vertex.failures import fault_of_answer, is_error_of_google
-from reelgate_server.adapters.providers.vertex.shapes import PollRequest
-from reelgate_server.adapters.providers.vertex.translate import (
-    REFERENCE,
-    operation_name,
-    said_in,
-    state_of,
-    to_request,
-)
+from reelgate_server.adapters.providers.vertex.request import to_request
+from reelgate_server.adapters.providers.vertex.shapes import PollRequest, SubmitRequest
 from reelgate_server.domain.events import Task
 from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
 from reelgate_server.domain.ids import ProviderName
-from reelgate_server.ports.images import ImageSource, ImageUnavailable
-from reelgate_server.ports.provider import (
-    FirstFrame,
-    ImageBytes,
-    ImageUrl,
-    RenderOrder,
-    TaskAccepted,
-    TaskDone,
-    TaskFailed,
-    TaskState,
-)
+from reelgate_server.ports.provider import RenderOrder, TaskAccepted, TaskDone, TaskFailed, TaskState
 
 NAME: Final = ProviderName("vertex")
 POLL_URL: Final = "poll"
 """Role of the one address of a task."""
+SUBMIT_LIMIT_S: Final = REFRESH_LIMIT_S + CALL_LIMIT_S
+"""Seconds for a whole submit: `REFRESH_LIMIT_S` until its last call begins, a refused one before it included, and then
+that call."""
 PART_BYTES = 64 * 1024
 """The most that is read of an operation's answer at a time."""
 REFUSAL_BYTES_MAX = 64 * 1024
@@ -65,10 +54,10 @@ class VertexProvider:
         project: str,
         location: str = "us-central1",
         credentials: Mapping[str, TokenSource],
-        images: ImageSource,
         storage_uri: str | None = None,
         base_url: str | None = None,
         storage_url: str = "https://storage.googleapis.com",
+        token_limit_s: float = REFRESH_LIMIT_S,
         http: ProviderHttp | None = None,
     ) -> None:
         """Prepare; nothing is asked yet.
@@ -77,11 +66,11 @@ class VertexProvider:
             project: Whose models are used, and who pays.
             location: A region, `us`, `eu` or `global`.
             credentials: By name, the one that makes new tasks first. Closed with the provider.
-            images: Fetches first frames; Veo fetches none itself.
             storage_uri: `gs://` folder that results are put into, each in a folder of its job; without it they come in
                 the operation's answer.
             base_url: Of a proxy or simulator, instead of the location's own address.
             storage_url: Where Cloud Storage is.
+            token_limit_s: Seconds from the beginning of a submit within which its last call must begin.
             http: Closed with the provider.
 
         Raises:
@@ -95,9 +84,9 @@ class VertexProvider:
             raise ValueError(message)
         self._models = models_url(base_url, project, location)
         self._credentials = dict(credentials)
-        self._images = images
         self._storage_uri = storage_uri
         self._storage_url = storage_url
+        self._token_limit_s = token_limit_s
         self._http = http or ProviderHttp()
 
     async def __aenter__(self) -> Self:
@@ -126,6 +115,11 @@ class VertexProvider:
         return False
 
     @property
+    def takes_image_bytes(self) -> bool:
+        """True: Veo fetches nothing from the web."""
+        return True
+
+    @property
     def credentials(self) -> tuple[str, ...]:
         """The names; see the port."""
         return tuple(self._credentials)
@@ -152,23 +146,16 @@ class VertexProvider:
         """Start an operation; see the port.
 
         Raises:
-            ProviderFault: `INVALID` for an order without a model and `IMAGE_UNUSABLE` if the first frame cannot be had,
-                both without asking.
+            ProviderFault: `INVALID`, without asking, for an order without a model, or with the address of an image.
         """
         if not order.endpoint:
             raise ProviderFault(Fault(kind=FaultKind.INVALID, detail="the order names no model"))
-        image = await self._first_frame(order.image)
-        body = to_request(order, image, self._storage_uri)
+        body = to_request(order, self._storage_uri)
         credential, source = next(iter(self._credentials.items()))
-        caller = await Caller.of(source)
         url = model_url(self._models, order.endpoint)
-        answer = caller.noted(
-            await self._http.call(
-                "POST", f"{url}:predictLongRunning", is_submit=True, json=body, headers=caller.headers
-            )
-        )
+        answer = await self._order(source, f"{url}:predictLongRunning", body)
         if not answer.is_success:
-            raise ProviderFault(fault_of_answer(answer, said=said_in(order)))
+            raise ProviderFault(fault_of_answer(answer))
         urls = {POLL_URL: f"{url}:fetchPredictOperation"}
         return TaskAccepted(task=Task(task_id=operation_name(answer), urls=urls, credential=credential))
 
@@ -203,6 +190,19 @@ class VertexProvider:
             async for chunk in chunks:
                 yield chunk
 
+    async def _order(self, source: TokenSource, url: str, body: SubmitRequest) -> Answer:
+        """Send an order; once more if its token is refused and there is another. A refused one surely took nothing."""
+        latest = asyncio.get_running_loop().time() + self._token_limit_s
+        caller = await _caller_by(latest, source)
+        answer = await self._send(caller, url, body)
+        if answer.status != httpx.codes.UNAUTHORIZED:
+            return answer
+        another = await _caller_by(latest, source)
+        return answer if another.token == caller.token else await self._send(another, url, body)
+
+    async def _send(self, caller: Caller, url: str, body: SubmitRequest) -> Answer:
+        return caller.noted(await self._http.call("POST", url, is_submit=True, json=body, headers=caller.headers))
+
     async def _decoded(self, task: Task) -> AsyncGenerator[bytes, None]:
         scanner = AnswerScanner()
         with _as_fault():
@@ -225,9 +225,8 @@ class VertexProvider:
             raise ProviderFault(Fault(kind=FaultKind.INVALID, detail=f"not ours to open: {error}")) from error
         caller = await Caller.of(self._source(task.credential))
         async with self._http.streaming("GET", url, headers=caller.reading_headers) as response:
-            if response.status_code != httpx.codes.OK:
-                caller.note(response.status_code)
-                raise self._http.refusal_of_download(response)
+            caller.note(response.status_code)
+            self._http.require_video(response)
             async for chunk in response.aiter_bytes(CHUNK_BYTES):
                 yield chunk
 
@@ -254,21 +253,26 @@ class VertexProvider:
             async for part in response.aiter_bytes(PART_BYTES):
                 yield part
 
-    async def _first_frame(self, image: FirstFrame | None) -> ImageBytes | None:
-        if not isinstance(image, ImageUrl):
-            return image
-        try:
-            return await self._images.fetch(image.url)
-        except ImageUnavailable as error:
-            detail = self._http.redact(f"first frame: {error}")
-            raise ProviderFault(Fault(kind=FaultKind.IMAGE_UNUSABLE, detail=detail)) from error
-
     def _source(self, credential: str | None) -> TokenSource:
         source = self._credentials.get(credential or "")
         if source is None:
             detail = f"the credential {credential!r} is no longer configured"
             raise ProviderFault(Fault(kind=FaultKind.UNAUTHORIZED, detail=detail))
         return source
+
+
+async def _caller_by(latest: float, source: TokenSource) -> Caller:
+    """Get a token before the loop's clock says `latest`.
+
+    Raises:
+        ProviderFault: See `TokenSource.token`; `UNAVAILABLE` if it comes too late.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout_at(latest):
+            caller = await Caller.of(source)
+        if asyncio.get_running_loop().time() < latest:
+            return caller
+    raise ProviderFault(Fault(kind=FaultKind.UNAVAILABLE, detail="no access token in time"))
 
 
 async def _refusal(response: httpx.Response) -> Answer:

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NotRequired, TypedDict
 
+from reelgate_server.adapters.providers.json_body import Base64Text
 from reelgate_server.domain.faults import FaultKind
 
 
 class Media(TypedDict):
     """An image, as bytes: Veo fetches nothing from the web."""
 
-    bytesBase64Encoded: str
+    bytesBase64Encoded: Base64Text
     mimeType: str
     """The older pages name JPEG and PNG, the newer ones WebP too."""
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from reelgate_server.adapters.providers.fal.inputs import ENDPOINTS, to_request
+from reelgate_server.adapters.providers.fal.request import ENDPOINTS, to_request
+from reelgate_server.domain.extra import extra_violations
 from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
 from reelgate_server.ports.provider import ImageBytes, ImageUrl
 from reelgate_simulators.fal_inputs import ENDPOINTS as DOCUMENTED
@@ -108,7 +109,7 @@ def test_a_resolution_is_written_as_the_endpoint_writes_it(
 
 def test_an_image_of_ours_goes_as_a_data_url() -> None:
     order = make_order(endpoint=KLING_FROM_IMAGE, image=ImageBytes(b"\x89PNG", "image/png"))
-    assert to_request(order)["image_url"] == "data:image/png;base64,iVBORw=="
+    assert str(to_request(order)["image_url"]) == "data:image/png;base64,iVBORw=="
 
 
 @pytest.mark.parametrize(
@@ -127,17 +128,16 @@ def test_a_parameter_of_the_customers_is_passed_on_and_may_let_the_prompt_be_rew
     assert {name: body[name] for name in extra} == extra
 
 
-def test_what_the_order_decides_cannot_be_replaced_by_a_parameter() -> None:
-    extra = {
-        "prompt": "another",
-        "duration": "10",
-        "aspect_ratio": "1:1",
-        "resolution": "4k",
-        "image_url": "https://example.com/other.jpg",
-        "start_image_url": "https://example.com/other.jpg",
-        "generate_audio": True,
-        "cfg_scale": 0.7,
-    }
+def test_what_an_order_decides_at_any_endpoint_is_refused_as_a_parameter_at_create() -> None:
+    images = {shape.image_field for shape in ENDPOINTS.values() if shape.image_field is not None}
+    assert images == {"image_url", "start_image_url"}
+    names = {"prompt", "duration", "aspect_ratio", "resolution", "generate_audio"} | images
+    refused = {violation.field for violation in extra_violations(dict.fromkeys(names, "x"))}
+    assert refused == {f"extra.{name}" for name in names}
+
+
+def test_what_an_order_decides_is_written_over_a_parameter() -> None:
+    extra = {"prompt": "another", "duration": "10", "image_url": "https://example.com/other.jpg", "cfg_scale": 0.7}
     body = to_request(make_order(endpoint=KLING_FROM_IMAGE, image=ImageUrl(PHOTO), extra=extra))
     assert body == {"prompt": PROMPT, "duration": "5", "image_url": PHOTO, "cfg_scale": 0.7}
 

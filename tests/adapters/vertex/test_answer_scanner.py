@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from reelgate_server.adapters.providers.vertex.answer_scanner import ELIDED, AnswerScanner, UnreadableAnswer
 from reelgate_server.adapters.providers.vertex.base64_stream import Base64Stream, BrokenBase64
-from reelgate_server.adapters.providers.vertex.elide import ELIDED, AnswerScanner, UnreadableAnswer
 
 VIDEO = bytes(range(256)) + b"?>"
 """Its base64 has both characters that differ between the alphabets, and padding."""

@@ -9,7 +9,8 @@ Rules
 Only fields that an endpoint lists are sent. Sound is said explicitly wherever it can be, because fal's default is to
 render it and to charge for it. A prompt is not rewritten unless the customer asks for it with a parameter of their own:
 what fal switches on by default for that is switched off. Parameters of the customer may change those switches and add
-others, but never replace what the order decides.
+others. What the order decides is written over them; the names of that at other endpoints have been refused at create
+(`domain/extra.py`).
 """
 
 from collections.abc import Mapping
@@ -17,14 +18,10 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
+from reelgate_server.adapters.providers.json_body import Base64Text, data_url
 from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
 from reelgate_server.domain.spec import whole_seconds
 from reelgate_server.ports.provider import FirstFrame, ImageUrl, RenderOrder
-
-DECIDED: Final = frozenset(
-    {"prompt", "duration", "aspect_ratio", "resolution", "image_url", "start_image_url", "generate_audio"}
-)
-"""Names that only the order fills, also at an endpoint that has no such field."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +98,7 @@ video endpoints share. A model that wants others refuses the request, or takes t
 
 
 def to_request(order: RenderOrder) -> dict[str, Any]:
-    """Write an order as the body of its submit.
+    """Write an order as the body of its submit, in what `JsonBody` takes.
 
     Raises:
         ProviderFault: `INVALID`; the endpoint cannot render the order. Nothing has been sent.
@@ -111,7 +108,7 @@ def to_request(order: RenderOrder) -> dict[str, Any]:
     spec = order.spec
     body: dict[str, Any] = {
         **shape.switches,
-        **{name: value for name, value in spec.extra.items() if name not in DECIDED},
+        **spec.extra,
         "prompt": spec.prompt,
     }
     if shape.duration_suffix is not None:
@@ -147,5 +144,5 @@ def _invalid(detail: str) -> ProviderFault:
     return ProviderFault(Fault(kind=FaultKind.INVALID, detail=detail))
 
 
-def _written(image: FirstFrame) -> str:
-    return image.url if isinstance(image, ImageUrl) else image.data_url()
+def _written(image: FirstFrame) -> str | Base64Text:
+    return image.url if isinstance(image, ImageUrl) else data_url(image)

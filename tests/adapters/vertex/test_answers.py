@@ -1,110 +1,18 @@
-"""Orders into requests, and operations into states, on literal payloads."""
+"""What Google's answers mean, on literal payloads."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from reelgate_server.adapters.providers.answer import Answer
-from reelgate_server.adapters.providers.vertex.elide import UnreadableAnswer
-from reelgate_server.adapters.providers.vertex.translate import operation_name, state_of, to_request
+from reelgate_server.adapters.providers.vertex.answer_scanner import UnreadableAnswer
+from reelgate_server.adapters.providers.vertex.answers import operation_name, state_of
 from reelgate_server.domain.events import FailureCode
 from reelgate_server.domain.faults import FaultKind, ProviderFault
-from reelgate_server.ports.provider import ImageBytes, TaskDone, TaskFailed, TaskRunning
-from tests.adapters.vertex.samples import OPERATION, PNG, PROMPT, veo_order
+from reelgate_server.ports.provider import TaskDone, TaskFailed, TaskRunning
+from tests.adapters.vertex.samples import OPERATION
 
 RESPONSE_TYPE = "type.googleapis.com/cloud.ai.large_models.vision.GenerateVideoResponse"
-
-
-def test_a_text_order_is_written_in_camel_case() -> None:
-    assert to_request(veo_order(), None) == {
-        "instances": [{"prompt": "A kite over the sea, filmed from the dunes"}],
-        "parameters": {
-            "sampleCount": 1,
-            "durationSeconds": 8,
-            "aspectRatio": "16:9",
-            "resolution": "720p",
-            "generateAudio": True,
-        },
-    }
-
-
-def test_the_length_is_what_the_provider_renders_and_a_number() -> None:
-    order = veo_order(clip_duration=timedelta(seconds=5), render_duration=timedelta(seconds=6))
-    seconds = to_request(order, None)["parameters"]["durationSeconds"]
-    assert seconds == 6
-    assert isinstance(seconds, int)
-
-
-def test_a_silent_video_is_asked_for_in_so_many_words() -> None:
-    assert to_request(veo_order(has_audio=False), None)["parameters"]["generateAudio"] is False
-
-
-@pytest.mark.parametrize("content_type", ["image/png", "image/jpeg", "image/webp"])
-def test_an_image_goes_along_as_bytes(content_type: str) -> None:
-    image = ImageBytes(content=b"\x89PNG\r\n\x1a\n", content_type=content_type)
-    assert to_request(veo_order(aspect_ratio="9:16", resolution="1080p"), image) == {
-        "instances": [
-            {
-                "prompt": "A kite over the sea, filmed from the dunes",
-                "image": {"bytesBase64Encoded": "iVBORw0KGgo=", "mimeType": content_type},
-            }
-        ],
-        "parameters": {
-            "sampleCount": 1,
-            "durationSeconds": 8,
-            "aspectRatio": "9:16",
-            "resolution": "1080p",
-            "generateAudio": True,
-        },
-    }
-
-
-@pytest.mark.parametrize("folder", ["gs://studio-results/veo", "gs://studio-results/veo/"])
-def test_each_job_has_a_folder_of_its_own(folder: str) -> None:
-    parameters = to_request(veo_order(7), None, folder)["parameters"]
-    assert parameters["storageUri"] == "gs://studio-results/veo/01940000-0000-7000-8000-000000000007/"
-
-
-def test_parameters_of_the_customer_go_along_unchanged() -> None:
-    extra = {"negativePrompt": "rain", "seed": 7, "personGeneration": "dont_allow", "enhancePrompt": True}
-    parameters = to_request(veo_order(extra=extra), None)["parameters"]
-    assert parameters == {
-        "negativePrompt": "rain",
-        "seed": 7,
-        "personGeneration": "dont_allow",
-        "enhancePrompt": True,
-        "sampleCount": 1,
-        "durationSeconds": 8,
-        "aspectRatio": "16:9",
-        "resolution": "720p",
-        "generateAudio": True,
-    }
-
-
-def test_no_parameter_of_the_customer_changes_the_price_or_the_destination() -> None:
-    extra = {
-        "sampleCount": 4,
-        "sample_count": 4,
-        "SAMPLECOUNT": 4,
-        "numberOfVideos": 4,
-        "durationSeconds": 8,
-        "resolution": "4k",
-        "generateAudio": True,
-        "generate_audio": True,
-        "storageUri": "gs://elsewhere",
-        "storage_uri": "gs://elsewhere",
-        "outputGcsUri": "gs://elsewhere",
-        "pubsubTopic": "projects/elsewhere/topics/videos",
-        "pubsub_topic": "projects/elsewhere/topics/videos",
-    }
-    assert to_request(veo_order(seconds=4, has_audio=False, extra=extra), None)["parameters"] == {
-        "sampleCount": 1,
-        "durationSeconds": 4,
-        "aspectRatio": "16:9",
-        "resolution": "720p",
-        "generateAudio": False,
-    }
 
 
 def answer(body: bytes) -> Answer:
@@ -207,9 +115,3 @@ def test_a_success_without_a_video_or_a_reason_is_a_failure() -> None:
 def test_an_operation_of_the_wrong_types_is_unreadable(operation: dict[str, Any]) -> None:
     with pytest.raises(UnreadableAnswer):
         state_of(operation, OPERATION)
-
-
-def test_the_prompt_and_the_image_are_not_in_the_order_of_the_parameters() -> None:
-    request = to_request(veo_order(extra={"prompt": "another", "image": {"gcsUri": "gs://private/frame.png"}}), PNG)
-    assert request["instances"][0]["prompt"] == PROMPT
-    assert request["instances"][0]["image"] == {"bytesBase64Encoded": "iVBORw0KGgo=", "mimeType": "image/png"}

@@ -6,16 +6,16 @@ Theory of operation
 A status of COMPLETED says that a request has ended, not how. The result then is the video, or the error that ended it,
 replayed with its own HTTP status. So an error in answer to the question for a result may be the end of the task or the
 queue's own trouble, and the two must not be confused: the first releases the customer's money, the second must never
-lose a finished video. An error counts as the task's end if fal says so in a form that only a replay has: the types of
-its error bodies, the header that goes with them, or a status that names an error; or if it is a refusal (4xx) in fal's
-own form that is not about the question itself. Anything else is a question that failed, and is asked again.
+lose a finished video. An error counts as the task's end if fal says so in a form that only a replay has: the typed rows
+that a model writes, or a status that names an error; or if it is a refusal (4xx) in fal's own form that is not about
+the question itself. Anything else is a question that failed, and is asked again: also a 5xx with a type of the
+platform's, which its gateway may have put there for its own sake. Of a task that it ended the status names that type.
 
 That a result is not there although its request has ended is said as `TASK_UNKNOWN`, and not as the end: the caller
 believes that only after having heard it several times. A result that has expired, or a model that is not there, goes on
 saying so; a passing disorder does not.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ from reelgate_server.adapters.providers.fal.shapes import (
     Status,
     Trouble,
 )
+from reelgate_server.adapters.redact import without_addresses
 from reelgate_server.domain.failures import failure_of
 from reelgate_server.domain.faults import FaultKind, ProviderFault
 from reelgate_server.ports.provider import TaskFailed
@@ -39,9 +40,6 @@ ROW_COUNT_MAX = 5
 """Rows of an error body that are quoted."""
 TYPE_CHARACTERS_MAX = 64
 """The longest documented type has 30."""
-PRIVATE_CHARACTERS_MIN = 8
-"""A shorter prompt is not struck out of what is quoted: it is part of too many words."""
-_ADDRESS = re.compile(r"(?i)\b(?:https?://|data:)\S+")
 _ABOUT_THE_QUESTION = frozenset(
     {
         httpx.codes.UNAUTHORIZED,
@@ -51,7 +49,7 @@ _ABOUT_THE_QUESTION = frozenset(
         httpx.codes.TOO_MANY_REQUESTS,
     }
 )
-"""Refusals that say nothing of a task unless fal's error types go with them."""
+"""Refusals that say nothing of a task unless a model wrote them."""
 UNFINISHED: Final = "still in progress"
 """Part of what a result says that is asked for too early; with which HTTP status is not documented."""
 
@@ -88,7 +86,7 @@ def status_of(answer: Answer) -> Status:
 def failure_in_status(answer: Answer, status: Status) -> TaskFailed:
     """The failure of a task whose status names an error."""
     kind = PLATFORM_KINDS.get(status.error_type) or MODEL_KINDS.get(status.error_type) or FaultKind.UNAVAILABLE
-    detail = ": ".join(filter(None, (status.error_type, _without_addresses(status.error))))
+    detail = ": ".join(filter(None, (status.error_type, without_addresses(status.error))))
     return TaskFailed(failure=failure_of(answer.fault(kind, detail).fault))
 
 
@@ -99,7 +97,7 @@ def failure_in_result(answer: Answer, status: Status) -> TaskFailed:
         ProviderFault: It tells nothing of the task: the question failed; `TASK_UNKNOWN` if the result is not there.
     """
     trouble = trouble_of(answer)
-    is_replayed = trouble is not None and (bool(trouble.types) or _is_about_the_input(answer))
+    is_replayed = trouble is not None and (trouble.is_of_model or _is_about_the_input(answer))
     if is_replayed:
         return TaskFailed(failure=failure_of(refusal(answer).fault))
     if status.error or status.error_type:
@@ -130,22 +128,16 @@ def video_url(answer: Answer) -> str:
     return url
 
 
-def is_public(url: str) -> bool:
+def carries_no_right(url: str) -> bool:
     """Tell whether an address can be kept. Those of fal's CDN can; one with a query may carry a right to the file."""
     return not httpx.URL(url).query
 
 
-def refusal(answer: Answer, private: str = "") -> ProviderFault:
-    """The fault that an answer states which is no success.
-
-    Args:
-        answer: To whatever was asked.
-        private: What must not be quoted, should fal repeat it.
-    """
+def refusal(answer: Answer) -> ProviderFault:
+    """The fault that an answer states which is no success."""
     trouble = trouble_of(answer)
     kind = kind_of_status(answer.status) if trouble is None else _kind(answer, trouble)
-    words = _words(answer)
-    return answer.fault(kind, words.replace(private, "[prompt]") if len(private) >= PRIVATE_CHARACTERS_MIN else words)
+    return answer.fault(kind, _words(answer))
 
 
 def trouble_of(answer: Answer) -> Trouble | None:
@@ -154,11 +146,12 @@ def trouble_of(answer: Answer) -> Trouble | None:
     detail = body.get("detail")
     rows = [row for row in detail if isinstance(row, dict)] if isinstance(detail, list) else []
     platform_type = _type(body.get("error_type")) or _type(answer.headers.get("x-fal-error-type"))
-    types = (platform_type, *(_type(row.get("type")) for row in rows))
-    texts = (platform_type, _without_addresses(_text(detail)), *map(_quoted, rows[:ROW_COUNT_MAX]))
-    if not any(types) and not any(texts):
+    model_types = [kind for row in rows if (kind := _type(row.get("type")))]
+    types = (platform_type, *model_types) if platform_type else tuple(model_types)
+    texts = (platform_type, without_addresses(_text(detail)), *map(_quoted, rows[:ROW_COUNT_MAX]))
+    if not types and not any(texts):
         return None
-    return Trouble(types=tuple(filter(None, types)), text="; ".join(filter(None, texts)))
+    return Trouble(types=types, is_of_model=bool(model_types), text="; ".join(filter(None, texts)))
 
 
 def _words(answer: Answer) -> str:
@@ -183,7 +176,7 @@ def _says_retry(headers: Mapping[str, str]) -> bool:
 
 
 def _is_about_the_input(answer: Answer) -> bool:
-    """Tell whether a refusal without types can only be the model's word on what it was asked to render."""
+    """Tell whether a refusal can only be a word on what was to be rendered."""
     return httpx.codes.is_client_error(answer.status) and answer.status not in _ABOUT_THE_QUESTION
 
 
@@ -199,7 +192,7 @@ def _quoted(row: dict[str, Any]) -> str:
     loc = row.get("loc")
     place = ".".join(str(part) for part in loc if isinstance(part, str | int)) if isinstance(loc, list) else ""
     head = " at ".join(filter(None, (_type(row.get("type")), place)))
-    return ": ".join(filter(None, (head, _without_addresses(_text(row.get("msg"))))))
+    return ": ".join(filter(None, (head, without_addresses(_text(row.get("msg"))))))
 
 
 def _text(value: object) -> str:
@@ -208,7 +201,3 @@ def _text(value: object) -> str:
 
 def _type(value: object) -> str:
     return value[:TYPE_CHARACTERS_MAX] if isinstance(value, str) else ""
-
-
-def _without_addresses(text: str) -> str:
-    return _ADDRESS.sub("[address]", text)

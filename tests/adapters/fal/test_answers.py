@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 
 from reelgate_server.adapters.providers.fal.addresses import app_of, built_addresses
-from reelgate_server.adapters.providers.fal.shapes import QueueState, Status, Trouble
-from reelgate_server.adapters.providers.fal.translate import (
-    is_public,
+from reelgate_server.adapters.providers.fal.answers import (
+    carries_no_right,
     is_unfinished,
     request_id_of,
     status_of,
     trouble_of,
     video_url,
 )
+from reelgate_server.adapters.providers.fal.shapes import QueueState, Status, Trouble
 from reelgate_server.domain.faults import ProviderFault
 from tests.adapters.fal.samples import REQUEST_ID, make_answer
 
@@ -76,11 +76,11 @@ def test_both_documented_answers_to_a_submit_name_the_request(body: Any) -> None
 )
 def test_a_documented_result_names_the_file(body: Any) -> None:
     assert video_url(make_answer(body)) == FILE
-    assert is_public(FILE)
+    assert carries_no_right(FILE)
 
 
-def test_an_address_with_a_query_is_not_public() -> None:
-    assert not is_public(f"{FILE}?X-Goog-Signature=5e1f")
+def test_an_address_with_a_query_may_carry_a_right() -> None:
+    assert not carries_no_right(f"{FILE}?X-Goog-Signature=5e1f")
 
 
 @pytest.mark.parametrize(
@@ -93,15 +93,19 @@ def test_an_address_with_a_query_is_not_public() -> None:
                 ]
             },
             {},
-            Trouble(types=("sequence_too_long",), text="sequence_too_long at body.prompt: Too long"),
+            Trouble(types=("sequence_too_long",), is_of_model=True, text="sequence_too_long at body.prompt: Too long"),
         ),
         (
             {"detail": "Request timed out", "error_type": "request_timeout"},
             {"x-fal-error-type": "request_timeout"},
-            Trouble(types=("request_timeout",), text="request_timeout; Request timed out"),
+            Trouble(types=("request_timeout",), is_of_model=False, text="request_timeout; Request timed out"),
         ),
-        ({"detail": "Not found"}, {}, Trouble(types=(), text="Not found")),
-        ("gateway", {"x-fal-error-type": "internal_error"}, Trouble(types=("internal_error",), text="internal_error")),
+        ({"detail": "Not found"}, {}, Trouble(types=(), is_of_model=False, text="Not found")),
+        (
+            "gateway",
+            {"x-fal-error-type": "internal_error"},
+            Trouble(types=("internal_error",), is_of_model=False, text="internal_error"),
+        ),
         ({"detail": []}, {}, None),
         ({"message": "something else"}, {}, None),
         ("<html>", {}, None),
