@@ -16,7 +16,7 @@ import pytest
 from reelgate_server.adapters.providers.local.folder import WorkFolder
 from reelgate_server.adapters.providers.local.provider import CHUNK_BYTES, POLL_AFTER, LocalProvider
 from reelgate_server.domain.events import FailureCode, Task
-from reelgate_server.domain.faults import Fault, FaultKind, ProviderFault
+from reelgate_server.domain.faults import FaultKind, ProviderFault
 from reelgate_server.domain.ids import JobId
 from reelgate_server.ports.provider import RenderOrder, TaskAccepted, TaskDone, TaskFailed, TaskRunning
 from tests.support.builders import job_id
@@ -66,10 +66,18 @@ async def test_it_needs_no_credentials_and_announces_nothing(provider: LocalProv
     assert provider.credentials == ()
 
 
-async def test_its_check_fails_while_it_is_not_running(tmp_path: Path) -> None:
+async def test_its_check_fails_where_it_cannot_write(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file where the folder should be")
     with pytest.raises(ProviderFault) as raised:
-        await LocalProvider(tmp_path, worker_count=1).check(None)
-    assert raised.value.fault == Fault(kind=FaultKind.UNAVAILABLE, detail="the local renderer is not running")
+        await LocalProvider(tmp_path / "taken").check(None)
+    assert raised.value.fault.kind is FaultKind.UNAVAILABLE
+
+
+async def test_its_check_starts_and_makes_nothing(tmp_path: Path) -> None:
+    provider = LocalProvider(tmp_path / "new" / "folder")
+    await provider.check(None)
+    assert provider.worker_pids() == []
+    assert not (tmp_path / "new").exists()
 
 
 async def test_a_cancel_is_told_whether_or_not_there_is_such_a_task(provider: LocalProvider) -> None:

@@ -14,8 +14,7 @@ from reelgate_server.domain.quotation import (
     fault_without_quotations,
     without_quotations,
 )
-from reelgate_server.domain.spec import resolve
-from tests.domain.builders import a_model, a_request, a_spec
+from tests.domain.builders import a_spec
 
 PROMPT = 'A café at dawn,\nthe owner says "good morning" and waves to a red kite far above the sea'
 SPACED = 'A café at dawn, the owner says "good morning" and waves to a red kite far above the sea'
@@ -136,9 +135,6 @@ def test_the_work_grows_with_the_prompt_times_the_text_and_no_faster() -> None:
     # One search for each place of each spelling, all of them for short pieces.
     assert len(searches) <= 4 * 4000
     assert set(searches) == {24}
-
-
-SPEC = resolve(a_request(prompt=PROMPT, extra={"negative_prompt": "no people at all", "seed": 7}), a_model())
 
 
 class TestFaults:

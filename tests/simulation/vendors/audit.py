@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
+from itertools import pairwise
 from typing import Any, Final
 
 from reelgate_server.domain.accounts import AmbiguousSubmit, BillingPolicy
@@ -278,7 +279,7 @@ def outcomes_of(case: Case) -> Iterator[str]:
     has_refusal = any(isinstance(event, SubmitRefused) and event.next is not None for event in case.log)
     if has_refusal and case.job.state is JobState.SUCCEEDED:
         yield "failed over"
-    if (SubmitUnanswered, Submitted) in zip(names, names[1:], strict=False):
+    if (SubmitUnanswered, Submitted) in pairwise(names):
         yield "recovered by webhook"
     if len(case.renders) > 1:
         yield "made twice"

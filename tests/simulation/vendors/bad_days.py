@@ -28,7 +28,7 @@ SIGNATURE: Final = "c0ffee5ignature"
 SUBMITS: Final = frozenset({"submit", "create"})
 FILES: Final = frozenset({"download", "media", "content", "cloud"})
 """Where the answer is a video and not JSON; half of one would be complete for all that HTTP says."""
-SHARES: Final = {"submit": 0.3, "create": 0.3, "cancel": 0.3, "delete": 0.3}
+SHARES: Final = {"submit": 0.3, "create": 0.3, "cancel": 0.4, "delete": 0.6}
 SHARE: Final = 0.2
 """Of the requests of any other operation that meet a fault."""
 BRIEF, LONG = Delay(4), Delay(90)
@@ -59,6 +59,7 @@ _OF_SUBMITS: Final[tuple[Fault, ...]] = (
     Status(503),
     RetryAfter(9),
     RetryAfter(30, code=503),
+    RetryAfter(4),
     Hang(takes_effect=True),
     Html(502, takes_effect=True),
     Status(500, {"detail": "Internal Server Error"}, takes_effect=True),

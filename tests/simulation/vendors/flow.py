@@ -2,8 +2,8 @@
 
 While a call makes its way, time stands still, so that what a call takes does not depend on the machine. When all that
 is under way makes no headway any more, it waits for time to pass, or hangs; then time moves on, by `STEP` for every
-`PATIENCE_S` of the machine's. A call that hangs until its limit of `CALL_LIMIT_S` therefore takes some twenty seconds
-of simulated time, as it does in production.
+`PATIENCE_S` of the machine's. A call that hangs until its limit of `CALL_LIMIT_S` therefore takes half a minute of
+simulated time, longer than a lease.
 """
 
 import asyncio

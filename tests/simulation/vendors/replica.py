@@ -32,6 +32,7 @@ from tests.simulation.vendors.studio import (
     VERTEX_TOKEN,
     Studio,
 )
+from tests.support.images import FakeImageSource
 from tests.support.interpose import interpose
 from tests.support.media import MemoryMediaStore
 from tests.support.world import World

@@ -1,4 +1,4 @@
-"""What must not be kept: credentials, signatures, addresses that carry a right, and in a log also what customers said."""
+"""What must not be kept: credentials, signatures, addresses that carry a right, and in a log what customers said."""
 
 import sqlite3
 from collections.abc import Iterable, Sequence

@@ -29,12 +29,14 @@ PURSES: Final = (
     ("concurred", 0),
 )
 """The plan of each customer, and what they start with; some have so little that their creates compete for it."""
+SERVER_WEIGHT: Final = 3
+"""How much likelier a model of a self-hosted server is than any other; each of those has a single model."""
 MARKS: Final = {"": 80, " [reject]": 4, " [filter]": 4, " [fail]": 4, " [slow]": 5, " [stuck]": 3}
 """What is added to a prompt, with the weights by which it is chosen."""
 MISSING_URL: Final = "https://images.test/missing.png"
 IMAGES: Final = {
     IMAGE_URL: 6,
-    MISSING_URL: 1,
+    MISSING_URL: 3,
     ImageBytes(picture("PNG", size=(640, 480)), "image/png").data_url(): 2,
     ImageBytes(picture("JPEG", size=(480, 640)), "image/jpeg").data_url(): 2,
 }
@@ -110,7 +112,8 @@ def renderable(models: Catalogue, providers: Providers) -> list[Model]:
 
 def wish(number: int, random: Random, models: Sequence[Model], customers: Sequence[Customer]) -> Wish:
     """Somebody wants something."""
-    model = random.choice(models)
+    weights = [SERVER_WEIGHT if model.model_id.startswith("studio/") else 1 for model in models]
+    model = random.choices(models, weights=weights)[0]
     mark = random.choices(list(MARKS), weights=list(MARKS.values()))[0]
     refused = {ratio for route in model.routes for ratio in route.refused_aspect_ratios}
     fields: dict[str, Any] = {
