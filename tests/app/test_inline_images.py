@@ -166,12 +166,18 @@ class TestRefusals:
             await world.create(poor, image_url=data_url())
         assert [entry["event"] for entry in logs] == ["image of a refused job not removed"]
 
-    async def test_a_job_that_may_have_been_recorded_keeps_its_file(self) -> None:
+    @pytest.mark.parametrize(
+        "error",
+        [StoreUnavailable(), asyncio.CancelledError(), ZeroDivisionError("a bug in the store")],
+        ids=["store unavailable", "client gone", "bug"],
+    )
+    async def test_a_job_that_may_have_been_recorded_keeps_its_file(self, error: BaseException) -> None:
+        """A commit that has begun is finished, also for a client that has left."""
         trouble = Trouble()
         world = World(store=interpose(MemoryStore(), trouble))
         ada = await world.join()
-        trouble.after_method["create_job"] = StoreUnavailable()
-        with pytest.raises(StoreUnavailable):
+        trouble.after_method["create_job"] = error
+        with pytest.raises(type(error)):
             await world.create(ada, image_url=data_url(), idempotency_key="k")
         job = await run(world, await world.create(ada, image_url=data_url(), idempotency_key="k"))
         assert job.state is JobState.SUCCEEDED

@@ -276,7 +276,7 @@ def test_the_doctor_finds_every_simulator_fine_and_tells_of_one_that_refuses(stu
         ("local", None, "ready"),
         ("fal", "simulated", "accepted"),
         ("minimax", "simulated", "accepted"),
-        ("vertex", "default", "accepted"),
+        ("vertex", "access_token", "accepted"),
         ("simulated", "simulated", "accepted"),
     ]
     changes = {
@@ -295,7 +295,7 @@ def test_the_doctor_finds_every_simulator_fine_and_tells_of_one_that_refuses(stu
         ["fal", "simulated", "accepted"],
         ["fal", "stolen", "refused"],
         ["minimax", "simulated", "refused"],
-        ["vertex", "default", "refused"],
+        ["vertex", "access_token", "refused"],
         ["gone", "-", "not reachable"],
         ["simulated", "simulated", "refused"],
     ]

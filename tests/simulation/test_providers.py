@@ -76,7 +76,7 @@ async def test_no_provider_s_bad_day_becomes_a_lost_job_or_a_wrong_bill(
 def _check_bugs(logs: Sequence[Any], records: Sequence[logging.LogRecord]) -> None:
     """Nothing was met that nobody had thought of; drives that meet a bug are tried again, and hide it."""
     bugs = [str(entry.get("exception", entry)) for entry in logs if entry["log_level"] in {"error", "critical"}]
-    bugs += [record.getMessage() for record in records if record.levelno >= logging.ERROR]
+    bugs += [logging.Formatter().format(record) for record in records if record.levelno >= logging.ERROR]
     if bugs:
         pytest.fail(f"{len(bugs)} bugs, the first of which is\n{bugs[0]}")
 

@@ -11,6 +11,7 @@ from reelgate_server.app.providers import Providers
 from reelgate_server.domain.accounts import Caller, Surface
 from reelgate_server.domain.catalogue import Catalogue, Model
 from reelgate_server.domain.errors import (
+    DomainError,
     FieldViolation,
     IdempotencyKeyReused,
     InvalidRequest,
@@ -166,11 +167,10 @@ class CreateJob:
         await self.media.put(name, _once(image.content), image.content_type)
         try:
             stored = await self.store.create_job(job, event, opening(job), available_min=available_min(job))
-        except StoreUnavailable:
-            # The job may have been recorded all the same.
-            raise
-        except BaseException:
-            await self._forget(name)
+        except DomainError as error:
+            # Only a refusal is sure: where the store gave no answer, or nobody waited for it, there may be a job.
+            if not isinstance(error, StoreUnavailable):
+                await self._forget(name)
             raise
         if stored.job_id != job.job_id:
             await self._forget(name)

@@ -224,7 +224,7 @@ def _check_failure(case: Case) -> None:
         case FailureCode.REJECTED:
             assert "[reject]" in prompt or "[filter]" in prompt, f"{job.job_id}: {failure}"
         case FailureCode.IMAGE_UNUSABLE:
-            assert image_url == MISSING_URL, f"{job.job_id}: {failure}"
+            assert image_url == MISSING_URL, f"{job.job_id}: {case.log[1:]}"
         case FailureCode.SUBMIT_UNANSWERED:
             assert isinstance(case.log[-2], SubmitUnanswered), f"{job.job_id}: {case.log}"
         case FailureCode.PROVIDER_ERROR if job.task is None:

@@ -20,6 +20,7 @@ from tests.support.builders import NOON
 from tests.support.clock import ManualClock, settle
 
 STEP = timedelta(seconds=1)
+RESOLUTION = timedelta(microseconds=1)
 PATIENCE_S = 0.006
 """Without headway, after which what is under way is taken to wait."""
 HEADWAY_COUNT_MAX = 20_000
@@ -45,7 +46,8 @@ class SimulatorClock:
         if moment_s <= self.monotonic_s():
             callback()
         else:
-            self._clock.call_at(time_of(moment_s), callback)
+            # Our times have whole microseconds, and a call must not come before its moment.
+            self._clock.call_at(time_of(moment_s) + RESOLUTION, callback)
 
 
 def time_of(moment_s: float) -> datetime:
