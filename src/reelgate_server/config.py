@@ -18,7 +18,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from reelgate_server.domain.accounts import AmbiguousSubmit, BillingPolicy, Plan, Surface
 from reelgate_server.domain.ids import PlanName, ProviderName
 
-_URL = r"^https?://[^/?#]+[^?#]*$"
+_URL = r"^https?://[^/?#@\s]+[^?#\s]*$"
+"""Without credentials, which would be stored with every task."""
 
 CONFIG_FILE_VARIABLE = "REELGATE_CONFIG"
 """Names the TOML file; none is read if it is unset."""
@@ -281,7 +282,7 @@ class Settings(BaseSettings):
 def _require_choice(field: str, chosen: str | None, names: Collection[str]) -> None:
     """Refuse a choice of nothing that is there, and several things without a choice."""
     if chosen is not None and chosen not in names:
-        message = f"{field}: there is none of the name {chosen!r}"
+        message = f"{field}: there is none of the name {chosen!r}, only {', '.join(sorted(names)) or 'no key at all'}"
         raise ValueError(message)
     if chosen is None and len(names) > 1:
         message = f"{field}: is required, because there are several: {', '.join(sorted(names))}"

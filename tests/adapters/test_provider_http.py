@@ -1,6 +1,8 @@
 """How adapters talk HTTP: what counts as an answer, what a failure means for a submit, and what is kept of either."""
 
 import asyncio
+import gzip
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -141,6 +143,34 @@ async def test_an_answer_that_is_none_leaves_a_submit_open(serve: Serve, kind: F
 async def test_silence_leaves_a_submit_open(limits: dict[str, float], *, is_submit: bool) -> None:
     fault = await fault_of(hang, is_submit=is_submit, **limits)
     assert (fault.kind, fault.is_maybe_accepted) == (FaultKind.TIMEOUT, is_submit)
+
+
+def bomb(levels: int = 2) -> bytes:
+    """A few kilobytes that unfold to 64 MiB."""
+    body = bytes(64 << 20)
+    for _ in range(levels):
+        body = gzip.compress(body)
+    return ok(body, b"content-encoding: " + b", ".join([b"gzip"] * levels))
+
+
+@pytest.mark.parametrize("is_submit", [True, False])
+async def test_a_coded_answer_is_refused_unfolded_by_nobody(*, is_submit: bool) -> None:
+    answer = bomb()
+    tracemalloc.start()
+    fault = await fault_of(answering(answer), is_submit=is_submit)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (fault.kind, fault.is_maybe_accepted) == (FaultKind.UNINTELLIGIBLE, is_submit)
+    assert "gzip, gzip" in fault.detail
+    assert peak_bytes < 4 << 20
+
+
+async def test_a_coded_download_is_refused() -> None:
+    async with serving(answering(bomb(1))) as url, ProviderHttp() as http:
+        with pytest.raises(ProviderFault) as raised:
+            async for _ in http.download(url):
+                pass
+    assert raised.value.fault.kind is FaultKind.UNINTELLIGIBLE
 
 
 async def test_a_huge_refusal_is_surely_not_accepted() -> None:

@@ -47,6 +47,7 @@ class ProviderCalls:
         try:
             is_told = await self.make(job, "cancel", provider.cancel(task))
         except ProviderFault:
+            log.warning("unwanted task not stopped", job=job.job_id, provider=job.provider, task=task.task_id)
             return False
         end = "told to stop" if is_told else "cannot be stopped; its result is discarded"
         log.info("unwanted task", job=job.job_id, provider=job.provider, task=task.task_id, end=end)

@@ -37,6 +37,9 @@ IMAGE_INTERVAL = timedelta(seconds=5)
 """How long to wait for a media store that cannot give the first frame now."""
 RECORD_ATTEMPT_COUNT_MAX = 60
 """Tries to record an accepted task: a minute of store outage, after which the submit counts as unanswered."""
+STOP_ATTEMPT_COUNT_MAX = 3
+STOP_INTERVAL = timedelta(seconds=2)
+"""How often, and how far apart, an unwanted task is told to stop that was taken while its job ended."""
 RECORD_RETRY_INTERVAL = timedelta(seconds=1)
 
 log = structlog.get_logger(__name__)
@@ -137,12 +140,19 @@ class SubmitJob:
             latest = await self.recorder.store.load_job(job.job_id)
             if not _is_wanted(accepted.task, latest, provider):
                 # The job ended while the provider took it; nobody will ask for this task again.
-                await self.calls.cancel(job, accepted.task, provider)
+                await self._stop(job, accepted.task, provider)
             raise
         now = self.recorder.clock.now()
         if accepted.poll_after is not None:
             return job, min(now + accepted.poll_after, job.expire_time)
         return job, self.following.next_look(job, now, self.entropy.draw())
+
+    async def _stop(self, job: Job, task: Task, provider: Provider) -> None:
+        """Stop a task that no log names; only here is anything known of it."""
+        for _ in range(STOP_ATTEMPT_COUNT_MAX):
+            if await self.calls.cancel(job, task, provider):
+                return
+            await self.recorder.clock.sleep(STOP_INTERVAL)
 
     async def _record_fault(self, job: Job, provider: Provider | None, fault: Fault) -> tuple[Job, datetime | None]:
         is_announced = provider is not None and provider.announces_tasks

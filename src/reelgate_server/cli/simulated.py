@@ -79,7 +79,7 @@ def require_no_other_providers(environment: Mapping[str, str]) -> None:
     if not path or not Path(path).is_file():
         return
     tables = tomllib.loads(Path(path).read_text("utf-8"))
-    if found := [group for group in GROUPS if group in tables]:
+    if found := [group for group in GROUPS if group in {name.lower() for name in tables}]:
         raise Refusal(
             f"--simulate uses no real provider, but {path} configures {', '.join(found)}; "
             f"take that out, or unset {CONFIG_FILE_VARIABLE}"

@@ -213,10 +213,26 @@ def test_no_wish_is_none() -> None:
         (200, {"id": "video_1", "object": "video.deleted", "deleted": True}),
         (409, {"detail": "Cancellation in progress. Please try again later."}),
         (404, {"detail": "Video not found"}),
+        (204, ""),
     ],
 )
 def test_a_deletion_that_is_under_way_or_done_is_told(status: int, body: object) -> None:
     from_delete(make_answer(body, status=status))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (404, "<html>404 Not Found</html>", FaultKind.INVALID),
+        (404, {"detail": "Not Found"}, FaultKind.INVALID),
+        (200, "<html>Welcome</html>", FaultKind.UNINTELLIGIBLE),
+    ],
+)
+def test_a_proxy_s_word_on_a_deletion_is_not_the_server_s(status: int, body: object, kind: FaultKind) -> None:
+    """Or a render would go on for nobody, and nobody would tell it to stop."""
+    with pytest.raises(ProviderFault) as raised:
+        from_delete(make_answer(body, status=status))
+    assert raised.value.fault.kind is kind
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What goes wrong at a simulated provider, and how often: every fault there is, at every operation."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any, Final
@@ -11,6 +12,7 @@ from reelgate_simulators.faults import (
     CutBody,
     Delay,
     Fault,
+    FaultPlan,
     Hang,
     Html,
     HugeJson,
@@ -70,6 +72,48 @@ _OF_QUESTIONS: Final[tuple[Fault, ...]] = (
     Status(401, {"detail": "Authentication is required"}),
 )
 _OF_MINIMAX: Final[tuple[Fault, ...]] = (minimax_error(1002), minimax_error(1024), minimax_error(1001))
+
+
+SPELL_INTERVAL_S: Final = 100.0
+"""Mean time of fair weather between two spells of one provider."""
+SPELL_S: Final = (15.0, 45.0)
+"""How short and how long one may be."""
+_SPELLS: Final[tuple[Fault, ...]] = (
+    Html(404),
+    Html(200),
+    Html(503),
+    Status(401, {"detail": "Authentication is required"}),
+    Status(500, {"detail": "Internal Server Error"}),
+    RetryAfter(20),
+    Reset(),
+    Hang(),
+)
+"""What a whole provider has for a while, each in its turn. None of it has any effect."""
+
+
+class BadDay(FaultPlan):
+    """Faults by chance, and spells in which every request meets the same."""
+
+    def __init__(self, clock: Clock, random: Random) -> None:
+        """Begin with fair weather."""
+        super().__init__(random=random)
+        self._clock = clock
+        self._chance = random
+        self._spells = itertools.cycle(random.sample(_SPELLS, len(_SPELLS)))
+        self._spell: Fault = Reset()
+        self._end_s = 0.0
+        self._next_s = random.expovariate(1 / SPELL_INTERVAL_S)
+
+    def take(self, operation: str) -> Fault | None:
+        now_s = self._clock.monotonic_s()
+        if now_s >= self._next_s:
+            self._spell = next(self._spells)
+            self._end_s = now_s + self._chance.uniform(*SPELL_S)
+            self._next_s = self._end_s + self._chance.expovariate(1 / SPELL_INTERVAL_S)
+        if now_s >= self._end_s:
+            return super().take(operation)
+        self.applied.append((operation, self._spell))
+        return self._spell
 
 
 def spoil(provider: SimulatedProvider[Any], secret: str) -> None:

@@ -73,8 +73,8 @@ class Replica:
         """Prepare; `run` starts it.
 
         Args:
-            number: Unique, also among those that have died. Those with an even one make tasks with other keys, and have
-                Vertex AI put its results into a bucket.
+            number: Unique, also among those that have died. Those with an even one make tasks with other keys; one in
+                three has no bucket for Vertex AI's results.
             flow: Time.
             studio: Everybody outside.
             catalogue: The models.
@@ -178,7 +178,7 @@ class Replica:
             VertexProvider(
                 project=PROJECT,
                 credentials={"default": FixedToken(VERTEX_TOKEN)},
-                storage_uri=None if self._number % 2 else BUCKET,
+                storage_uri=BUCKET if self._number % 3 else None,
                 base_url=studio.vertex.base_url,
                 storage_url=studio.vertex.base_url,
                 http=WatchedHttp(self._flow),

@@ -19,7 +19,7 @@ from reelgate_simulators.openai import OpenAiService, OpenAiSimulator
 from reelgate_simulators.recording import RecordedRequest
 from reelgate_simulators.server import SimulatorServer
 from reelgate_simulators.vertex import VertexAccount, VertexSimulator
-from tests.simulation.vendors.bad_days import SUBMITS, UnsteadyWebhooks, spoil
+from tests.simulation.vendors.bad_days import SUBMITS, BadDay, UnsteadyWebhooks, spoil
 from tests.simulation.vendors.flow import Flow, time_of
 
 QUEUE_S: Final = 5.0
@@ -142,7 +142,7 @@ async def running(flow: Flow, seed: int) -> AsyncIterator[Studio]:
     random = Random(seed)  # noqa: S311 (repeatable on purpose)
 
     def knobs() -> dict[str, Any]:
-        faults = FaultPlan(random=Random(random.random()))  # noqa: S311 (same)
+        faults = BadDay(flow.simulator_clock, Random(random.random()))  # noqa: S311 (same)
         return {"clock": flow.simulator_clock, "faults": faults}
 
     times: dict[str, Any] = {"queue_s": QUEUE_S, "render_s": RENDER_S}
@@ -156,7 +156,7 @@ async def running(flow: Flow, seed: int) -> AsyncIterator[Studio]:
         vertex=_Vertex(account=VertexAccount(token=VERTEX_TOKEN, project=PROJECT), **times, **knobs()),
         servers={name: _OpenAi(service=services[name], **times, **knobs()) for name in DIALECTS},
         webhooks=UnsteadyWebhooks(flow.simulator_clock, Random(random.random())),  # noqa: S311 (same)
-        doorstep=Doorstep(flow, knobs()["faults"]),
+        doorstep=Doorstep(flow, FaultPlan(random=Random(random.random()))),  # noqa: S311 (same)
     )
     studio.fal.webhooks = studio.webhooks
     secrets = {"fal": FAL_KEYS["first"], "minimax": MINIMAX_KEYS["first"], "vertex": VERTEX_TOKEN}

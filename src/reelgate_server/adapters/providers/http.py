@@ -146,6 +146,7 @@ class ProviderHttp:
             async with asyncio.timeout(self._call_limit_s if is_bounded else None):
                 response = await self._pooled.send(_build(self._pooled, method, url, **request), stream=True)
                 try:
+                    _require_identity(response, is_submit=False)
                     yield response
                 finally:
                     await response.aclose()
@@ -223,6 +224,8 @@ def _client(timeout: httpx.Timeout, *, keepalive_count: int) -> httpx.AsyncClien
         limits=httpx.Limits(max_connections=CONNECTION_COUNT_MAX, max_keepalive_connections=keepalive_count),
         follow_redirects=False,
         verify=_authorities(),
+        # Bytes are counted as they come, and no provider's answer is worth compressing.
+        headers={"Accept-Encoding": "identity"},
         # Neither a proxy nor a .netrc of the environment may see or add a credential.
         trust_env=False,
     )
@@ -254,7 +257,17 @@ def _with_content(json: Any = None, headers: Any = None, **others: Any) -> dict[
     return {"headers": all_headers, "content": body.whole or body, **others}
 
 
+def _require_identity(response: httpx.Response, *, is_submit: bool) -> None:
+    """Refuse a coded body: a few kilobytes can unfold to gigabytes, layer by layer, before any limit is looked at."""
+    coding = response.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in {"", "identity"}:
+        is_maybe_accepted = is_submit and is_maybe_accepted_status(response.status_code)
+        detail = redact(f"HTTP {response.status_code}: a body in the coding {coding}, which was not asked for")
+        raise ProviderFault(Fault(kind=FaultKind.UNINTELLIGIBLE, is_maybe_accepted=is_maybe_accepted, detail=detail))
+
+
 async def _read(response: httpx.Response, bytes_max: int, *, is_submit: bool) -> bytes:
+    _require_identity(response, is_submit=is_submit)
     content = bytearray()
     async for chunk in response.aiter_bytes():
         content += chunk

@@ -190,6 +190,8 @@ class FalProvider:
             if not answer.is_success:
                 raise refusal(answer)
             url = video_url(answer)
+        if self._queue_url.startswith("https:") and not url.startswith("https:"):
+            raise ProviderFault(Fault(kind=FaultKind.INVALID, detail="the file has an address without encryption"))
         async with aclosing(self._http.download(url)) as chunks:
             async for chunk in chunks:
                 yield chunk

@@ -93,16 +93,21 @@ def elsewhere(answer: Answer, dialect: Dialect, *, address: str) -> str:
 
 def _parsed(address: str) -> httpx.URL | None:
     try:
-        return httpx.URL(address)
-    except httpx.InvalidURL:
+        url = httpx.URL(address)
+        # Names that cannot be encoded are only found when they are asked for.
+        _ = url.host
+    except (httpx.InvalidURL, ValueError):
         return None
+    return url
 
 
 def _joined(address: str, target: str) -> httpx.URL | None:
     try:
-        return httpx.URL(address).join(target) if len(target) <= ADDRESS_CHARACTERS_MAX else None
+        url = httpx.URL(address).join(target) if len(target) <= ADDRESS_CHARACTERS_MAX else None
+        _ = url.host if url is not None else None
     except (httpx.InvalidURL, ValueError):
         return None
+    return url
 
 
 def _is_safe(url: httpx.URL, address: str) -> bool:

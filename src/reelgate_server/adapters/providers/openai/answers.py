@@ -78,8 +78,7 @@ def from_get(answer: Answer, dialect: Dialect, *, content: str) -> TaskState:
     if video is not None and video.status == "failed" and (answer.is_success or _is_named_video(body)):
         return TaskFailed(failure=failure_of(failure(answer, video)))
     if not answer.is_success:
-        is_unknown = answer.status == httpx.codes.NOT_FOUND and read_error(body).message not in {"", _NO_SUCH_PATH}
-        raise refusal(answer, kind=FaultKind.TASK_UNKNOWN if is_unknown else None)
+        raise refusal(answer, kind=FaultKind.TASK_UNKNOWN if _is_of_no_such_video(answer) else None)
     if video is None:
         answer.refuse(f"no video; {form_of(answer)}")
     return _state(answer, video, dialect, content)
@@ -91,7 +90,10 @@ def from_delete(answer: Answer) -> None:
     Raises:
         ProviderFault: It is not.
     """
-    if not answer.is_success and answer.status not in {httpx.codes.CONFLICT, httpx.codes.NOT_FOUND}:
+    if answer.is_success:
+        if answer.body and not isinstance(read_json(answer.body), dict):
+            answer.refuse(form_of(answer))
+    elif answer.status != httpx.codes.CONFLICT and not _is_of_no_such_video(answer):
         raise refusal(answer)
 
 
@@ -127,6 +129,12 @@ def _state(answer: Answer, video: Video, dialect: Dialect, content: str) -> Task
     if video.status not in _RUNNING:
         answer.refuse(f"unknown status {video.status[:40]!r}")
     return TaskRunning(progress_percent=video.progress_percent, poll_after=poll_after(answer))
+
+
+def _is_of_no_such_video(answer: Answer) -> bool:
+    """Tell whether whoever keeps the videos says that there is no such one."""
+    message = read_error(read_json(answer.body)).message
+    return answer.status == httpx.codes.NOT_FOUND and message not in {"", _NO_SUCH_PATH}
 
 
 def _is_named_video(body: object) -> bool:

@@ -9,7 +9,9 @@ _MULTI_REGIONS: Final = frozenset({"us", "eu"})
 _LOCATION: Final = re.compile(r"[a-z0-9-]+")
 _PROJECT: Final = re.compile(r"[a-z0-9.:-]+", re.IGNORECASE)
 """An id or number; the old ones that begin with a domain have a colon."""
-_GS: Final = re.compile(r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(?P<name>[^\x00-\x1f\x7f]*))?")
+_GS: Final = re.compile(
+    r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(?P<name>[^\x00-\x1f\x7f\ud800-\udfff]*))?"
+)
 
 
 def host_of(location: str) -> str:
