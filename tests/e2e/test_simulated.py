@@ -102,14 +102,14 @@ def test_every_provider_is_routed_to_its_simulator(monkeypatch: pytest.MonkeyPat
     assert server.keys["simulated"].get_secret_value() == "simulated-openai-key"
 
 
-@pytest.mark.parametrize("group", ["fal", "minimax", "vertex", "openai.basement"])
+@pytest.mark.parametrize("group", ["fal", "FAL", "minimax", "vertex", "openai.basement", "OpenAI.basement"])
 def test_a_settings_file_with_a_provider_is_refused(tmp_path: Path, group: str) -> None:
     path = tmp_path / "reelgate.toml"
     path.write_text(f'log_level = "debug"\n[{group}]\n', encoding="utf-8")
     with pytest.raises(Refusal) as refused:
         simulated.require_no_other_providers({"REELGATE_CONFIG": str(path)})
     assert str(refused.value) == (
-        f"--simulate uses no real provider, but {path} configures {group.partition('.')[0]}; "
+        f"--simulate uses no real provider, but {path} configures {group.partition('.')[0].lower()}; "
         "take that out, or unset REELGATE_CONFIG"
     )
 
