@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import assert_never
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -92,16 +92,17 @@ class _Exchange:
         await self._send({"type": "http.response.body", "body": part, "more_body": True})
         transport = self._transport()
         # A reset discards what the other side has not acknowledged, and neither buffer tells when it is empty.
-        while not transport.is_closing() and _unsent_bytes(transport):  # noqa: ASYNC110 (see above)
+        while transport is not None and _is_sending(transport):  # noqa: ASYNC110 (see above)
             await asyncio.sleep(FLUSH_INTERVAL_S)
         await self.reset()
 
     async def reset(self) -> None:
         transport = self._transport()
-        connection = transport.get_extra_info("socket")
-        if connection is not None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
-        transport.abort()
+        if transport is not None:
+            connection = transport.get_extra_info("socket")
+            if connection is not None:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+            transport.abort()
         await self.hang()
 
     async def hang(self) -> None:
@@ -109,13 +110,19 @@ class _Exchange:
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
-    def _transport(self) -> asyncio.Transport:
+    def _transport(self) -> asyncio.Transport | None:
+        """The connection; None if the caller has left."""
         client = tuple(self._scope["client"])
-        return next(
+        transports = (
             connection.transport
             for connection in self._connections
             if isinstance(connection, H11Protocol) and connection.client == client
         )
+        return next(transports, None)
+
+
+def _is_sending(transport: asyncio.Transport) -> bool:
+    return not transport.is_closing() and _unsent_bytes(transport) > 0
 
 
 def _unsent_bytes(transport: asyncio.Transport) -> int:
@@ -139,6 +146,9 @@ class Endpoint:
         """Handle one request; a fault is taken from the plan at its arrival."""
         try:
             await self._serve(scope, receive, send)
+        except ClientDisconnect:
+            # The caller left before the request was whole. There was none, and there is nobody to answer.
+            return
         except asyncio.CancelledError:
             # A server that stops cancels what waits for a clock or a render; uvicorn would log each as an error.
             if not self._world.is_stopping:

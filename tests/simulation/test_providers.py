@@ -20,7 +20,7 @@ from structlog.testing import capture_logs
 
 from reelgate_server.adapters.store.migrate import migrate
 from reelgate_server.adapters.store.sqlite import SqliteStore
-from tests.simulation.vendors.audit import Case, outcomes_of
+from tests.simulation.vendors.case import Case, outcomes_of
 from tests.simulation.vendors.flow import Flow
 from tests.simulation.vendors.run import JOB_COUNT, Run
 from tests.simulation.vendors.safety import check_safety

@@ -29,7 +29,8 @@ from reelgate_simulators.faults import (
     accepted_but_lost,
 )
 from reelgate_simulators.recording import RecordedRequest
-from reelgate_simulators.server import SimulatorServer
+from reelgate_simulators.server import HOST, SimulatorServer
+from tests.support.waiting import wait_until
 
 LIMIT_S = 5.0
 
@@ -146,6 +147,37 @@ async def test_a_hang_lasts_until_the_caller_gives_up(fault: Fault, count: int) 
         with pytest.raises(httpx.ReadTimeout):
             await ask(counter, fault, timeout_s=0.05)
         assert counter.count == count
+
+
+class Patient(Counter):
+    """Answers nobody before everybody has left."""
+
+    async def add(self, request: RecordedRequest) -> Response:
+        await wait_until(lambda: not self._state.connections)
+        return await super().add(request)
+
+
+@pytest.mark.parametrize("fault", [Reset(takes_effect=True), CutBody(3), Hang(takes_effect=True), None])
+async def test_a_caller_that_has_left_is_no_error(fault: Fault | None, caplog: pytest.LogCaptureFixture) -> None:
+    async with Patient() as counter:
+        with pytest.raises(httpx.ReadTimeout):
+            await ask(counter, fault, timeout_s=0.05)
+        await wait_until(lambda: not counter._state.tasks)
+    assert counter.count == 2
+    assert caplog.messages == []
+
+
+async def test_a_caller_that_leaves_before_its_request_is_whole_asked_for_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with Counter() as counter:
+        _, writer = await asyncio.open_connection(HOST, counter.port)
+        writer.write(b"POST /add/2 HTTP/1.1\r\nHost: simulator\r\nContent-Length: 9\r\n\r\n{")
+        await wait_until(lambda: bool(counter._state.tasks))
+        writer.transport.abort()
+        await wait_until(lambda: not counter._state.tasks)
+    assert (counter.count, counter.requests) == (0, [])
+    assert caplog.messages == []
 
 
 async def test_stopping_ends_a_hang() -> None:

@@ -3,4 +3,6 @@
 import pytest
 
 # Their assertions explain themselves like those of test modules.
-pytest.register_assert_rewrite("tests.simulation.vendors.audit", "tests.simulation.vendors.safety")
+pytest.register_assert_rewrite(
+    "tests.simulation.vendors.audit", "tests.simulation.vendors.rules", "tests.simulation.vendors.safety"
+)

@@ -18,7 +18,8 @@ from reelgate_server.domain.errors import (
 )
 from reelgate_server.domain.ids import JobId
 from reelgate_server.ports.webhooks import Webhook
-from tests.simulation.vendors.audit import Audit, Case
+from tests.simulation.vendors.audit import Audit
+from tests.simulation.vendors.case import Case
 from tests.simulation.vendors.flow import Flow
 from tests.simulation.vendors.replica import Replica, ReplicaDied
 from tests.simulation.vendors.studio import Studio
@@ -39,8 +40,8 @@ CHECK_INTERVAL: Final = 20
 """Seconds between two looks at the invariants."""
 AFTERMATH: Final = 180
 """Seconds after the last end, for what is to be cleaned up."""
-STEP_COUNT_MAX: Final = 7200
-"""Seconds after which the run has gone wrong: no job lasts longer than ten minutes."""
+SECOND_COUNT_MAX: Final = 7200
+"""After which the run has gone wrong: no job lasts longer than seven minutes."""
 
 
 class Run:
@@ -71,6 +72,7 @@ class Run:
         """Creates that a customer had no money for."""
         self.customers: list[Customer] = []
         self.audit = Audit(store=store, studio=studio, media=self.media, wishes=self.wishes, customers=self.customers)
+        self._second = 0
         self._wish_count = 0
         self._waiting_count = 0
         self._replica_count = 0
@@ -82,25 +84,24 @@ class Run:
         for plan, micros in PURSES:
             self.customers.append(await self.office.join(plan, micros=micros))
         async with asyncio.TaskGroup() as group:
-            rest = AFTERMATH
-            for second in range(STEP_COUNT_MAX):
-                self._staff(group, second)
-                self._act(group)
-                await self.flow.pass_step()
-                await self._perhaps_kill()
-                if second % CHECK_INTERVAL == 0:
-                    await self.audit.check()
-                if rest < AFTERMATH or (second % CHECK_INTERVAL == 0 and await self._is_over()):
-                    rest -= 1
-                if not rest:
-                    break
+            while not await self._is_over():
+                await self._pass_second(group)
+            for _ in range(AFTERMATH):
+                await self._pass_second(group)
             for replica in list(self._replicas):
                 await self._kill(replica)
         return await self.audit.check_end()
 
-    def _staff(self, group: asyncio.TaskGroup, second: int) -> None:
+    async def _pass_second(self, group: asyncio.TaskGroup) -> None:
+        self._second += 1
+        self._staff(group)
+        self._act(group)
+        await self.flow.pass_step()
+        await self._perhaps_kill()
+
+    def _staff(self, group: asyncio.TaskGroup) -> None:
         """Start a process where one is missing, not always at once."""
-        wanted = 1 + second // SHIFT_S % 2
+        wanted = 1 + self._second // SHIFT_S % 2
         if len(self._replicas) < wanted and self.random.random() < 0.2:
             self._replica_count += 1
             replica = Replica(
@@ -178,6 +179,9 @@ class Run:
         return self.random.choice(up) if up else None
 
     async def _is_over(self) -> bool:
-        if len(self.wishes) < JOB_COUNT:
+        """Look at everything now and then, and tell whether every job has ended."""
+        assert self._second < SECOND_COUNT_MAX, "jobs do not end"
+        if self._second % CHECK_INTERVAL:
             return False
-        return all(job.is_terminal for job in await self.audit.jobs())
+        cases = await self.audit.check()
+        return len(cases) == JOB_COUNT and all(case.job.is_terminal for case in cases)

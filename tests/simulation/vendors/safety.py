@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from reelgate_server.domain.events import Failed, SubmitRefused, SubmitUnanswered
 from reelgate_server.domain.faults import Fault
-from tests.simulation.vendors.audit import Case
 from tests.simulation.vendors.bad_days import SIGNATURE
+from tests.simulation.vendors.case import Case
 from tests.simulation.vendors.studio import SECRETS, Studio
 from tests.simulation.vendors.wishes import IMAGES
 from tests.support.world import Customer
